@@ -40,43 +40,43 @@ pub enum Put {
 }
 
 /// The latest quotes by symbol and market time.
-pub trait Table: Send {
+pub trait Table {
     /// The head of each symbol as it was before the record `before`: items whose sequence is not below it are
     /// passed over. Reads consistently.
     fn heads(
         &mut self,
         symbols: &[Symbol],
         before: RecordSequence,
-    ) -> impl Future<Output = Result<Vec<Head>, PortError>> + Send;
+    ) -> impl Future<Output = Result<Vec<Head>, PortError>>;
 
     /// Writes in-order items, in any order; nothing else that is not expired has their identity. The places in
     /// `items` of those that could not be written come back.
-    fn put_in_order(&mut self, items: &[Item]) -> impl Future<Output = Result<Vec<usize>, PortError>> + Send;
+    fn put_in_order(&mut self, items: &[Item]) -> impl Future<Output = Result<Vec<usize>, PortError>>;
 
     /// Writes the item if its identity is free or was last held by an item that had expired at `arrival`.
-    fn put_new(&mut self, item: &Item, arrival: Timestamp) -> impl Future<Output = Result<Put, PortError>> + Send;
+    fn put_new(&mut self, item: &Item, arrival: Timestamp) -> impl Future<Output = Result<Put, PortError>>;
 }
 
 /// What was raised, for ever, and the symbols there are.
-pub trait Signals: Send {
+pub trait Signals {
     /// Makes symbols known, so that `latest` finds them.
-    fn register(&mut self, symbols: &[Symbol]) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn register(&mut self, symbols: &[Symbol]) -> impl Future<Output = Result<(), PortError>>;
 
     /// Records each once; true for those whose alert is still to be published.
-    fn record(&mut self, raised: &[Raised]) -> impl Future<Output = Result<Vec<bool>, PortError>> + Send;
+    fn record(&mut self, raised: &[Raised]) -> impl Future<Output = Result<Vec<bool>, PortError>>;
 
     /// Marks an alert as published.
-    fn mark_alerted(&mut self, raised: &Raised, at: Timestamp) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn mark_alerted(&mut self, raised: &Raised, at: Timestamp) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// Where alerts go.
-pub trait Alerts: Send {
+pub trait Alerts {
     /// Publishes one; when this returns it is delivered or durably queued.
-    fn publish(&mut self, raised: &Raised) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn publish(&mut self, raised: &Raised) -> impl Future<Output = Result<(), PortError>>;
 }
 
 /// Where lines go that can never become quotes.
-pub trait SetAsideStore: Send {
+pub trait SetAsideStore {
     /// Keeps them, each once by its sequence.
-    fn put(&mut self, lines: &[SetAside]) -> impl Future<Output = Result<(), PortError>> + Send;
+    fn put(&mut self, lines: &[SetAside]) -> impl Future<Output = Result<(), PortError>>;
 }
