@@ -17,7 +17,7 @@ pub mod trend;
 mod wire;
 
 pub use decimal::{NumberError, PLACES, Price, Volume, push_decimal};
-pub use ports::{Alerts, Head, Newest, PortError, Put, SetAsideStore, Signals, Table};
+pub use ports::{Alerts, Asked, Head, Newest, PortError, Put, SetAsideStore, Signals, Table};
 pub use process::{Counts, Failed, ProcessSettings, Processed, process};
 pub use quote::{AnomalyThreshold, Item, Origin, Percent, Quote, Trail, change};
 pub use rules::{Average, Direction, LONG, SHORT, Side, Signal, Window};

@@ -15,7 +15,7 @@ pub struct PortError(pub String);
 pub struct Head {
     /// The newest in-order quote.
     pub newest: Option<Newest>,
-    /// The items above it: not in order themselves, but their identities are taken.
+    /// The items above it, of the times asked for at least: not in order themselves, but their identities are taken.
     pub taken: Vec<Item>,
 }
 
@@ -28,6 +28,17 @@ pub struct Newest {
     pub trail: Trail,
     /// When it counts as gone, in seconds since 1970.
     pub expires_at: i64,
+}
+
+/// A symbol whose head is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The symbol.
+    pub symbol: Symbol,
+    /// The earliest market time that is to be judged.
+    pub first: Timestamp,
+    /// The latest.
+    pub last: Timestamp,
 }
 
 /// Whether an item was new.
@@ -43,11 +54,7 @@ pub enum Put {
 pub trait Table {
     /// The head of each symbol as it was before the record `before`: items whose sequence is not below it are
     /// passed over. Reads consistently.
-    fn heads(
-        &mut self,
-        symbols: &[Symbol],
-        before: RecordSequence,
-    ) -> impl Future<Output = Result<Vec<Head>, PortError>>;
+    fn heads(&mut self, asked: &[Asked], before: RecordSequence) -> impl Future<Output = Result<Vec<Head>, PortError>>;
 
     /// Writes in-order items, in any order; nothing else that is not expired has their identity. The places in
     /// `items` of those that could not be written come back.

@@ -6,8 +6,8 @@
 //! one by one, on the condition that they are new.
 
 use crate::{
-    AnomalyThreshold, Head, Item, Judge, Newest, Origin, PortError, Put, Quote, Record, RecordSequence, SetAside,
-    SetAsideStore, Signals, Symbol, Table, Timestamp, Trail, Window, change,
+    AnomalyThreshold, Asked, Head, Item, Judge, Newest, Origin, PortError, Put, Quote, Record, RecordSequence,
+    SetAside, SetAsideStore, Signals, Symbol, Table, Timestamp, Trail, Window, change,
 };
 use std::collections::{BTreeMap, HashMap};
 
@@ -118,7 +118,7 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
     done: &mut Processed,
 ) -> Result<(), PortError> {
     let Some(first) = part.first() else { return Ok(()) };
-    let mut symbols: Vec<Symbol> = Vec::new();
+    let mut asked: Vec<Asked> = Vec::new();
     let mut places: HashMap<Symbol, usize> = HashMap::new();
     let mut arrived: Vec<Vec<Arrived>> = Vec::new();
     let mut rejected: Vec<SetAside> = Vec::new();
@@ -133,12 +133,17 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
                 // All quotes of a record are of one symbol, its partition key.
                 let place = *place.get_or_insert_with(|| {
                     *places.entry(quote.symbol.clone()).or_insert_with(|| {
-                        symbols.push(quote.symbol.clone());
+                        let (symbol, first) = (quote.symbol.clone(), quote.timestamp);
+                        asked.push(Asked { symbol, first, last: first });
                         arrived.push(Vec::new());
-                        symbols.len() - 1
+                        asked.len() - 1
                     })
                 });
                 quotes += 1;
+                if let Some(asked) = asked.get_mut(place) {
+                    asked.first = asked.first.min(quote.timestamp);
+                    asked.last = asked.last.max(quote.timestamp);
+                }
                 if let Some(list) = arrived.get_mut(place) {
                     let item = item(quote, sequence, record.arrived_at, settings, now);
                     list.push(Arrived { item, record: record_at });
@@ -154,12 +159,12 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
         }
     }
 
-    let heads = if symbols.is_empty() { vec![] } else { ports.heads(&symbols, first.sequence).await? };
-    if heads.len() != symbols.len() {
-        return Err(PortError(format!("asked for {} heads, got {}", symbols.len(), heads.len())));
+    let heads = if asked.is_empty() { vec![] } else { ports.heads(&asked, first.sequence).await? };
+    if heads.len() != asked.len() {
+        return Err(PortError(format!("asked for {} heads, got {}", asked.len(), heads.len())));
     }
     let unknown: Vec<Symbol> =
-        symbols.iter().zip(&heads).filter(|(_, head)| head.newest.is_none()).map(|(s, _)| s.clone()).collect();
+        asked.iter().zip(&heads).filter(|(_, head)| head.newest.is_none()).map(|(a, _)| a.symbol.clone()).collect();
     if !unknown.is_empty() {
         ports.register(&unknown).await?;
     }

@@ -74,6 +74,15 @@ impl Timestamp {
 }
 
 impl Date {
+    /// 1970-01-01.
+    pub const EPOCH: Self = Self(0);
+
+    /// The date this many days after 1970-01-01, or the nearest that can be said.
+    #[must_use]
+    pub fn from_days(days: i32) -> Self {
+        Self(days).start().date()
+    }
+
     /// The date that `2026-11-20` names.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
