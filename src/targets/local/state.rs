@@ -1,0 +1,325 @@
+//! A local stack's folder: private to its user, two databases and the lake's files.
+//!
+//! The stream is one database, everything else another, so that producers and consumers do not wait for each
+//! other. Both write ahead and sync at every commit: what is committed survives a power loss.
+
+use crate::error::{Error, ExitStatus};
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+/// The layout of both databases, in their `user_version`.
+const SCHEMA_VERSION: i64 = 1;
+/// Pages written ahead before they are folded back: 64 MB. Smaller ones cost throughput, larger ones memory maps.
+const AUTOCHECKPOINT_PAGES: u32 = 16_000;
+/// How long to wait for another process's transaction.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+
+const STREAM_SCHEMA: &str = "
+    -- One row per commit: the records that were put together.
+    CREATE TABLE log (
+        first INTEGER PRIMARY KEY,      -- sequence number of the first record
+        last INTEGER NOT NULL,          -- of the last one
+        run INTEGER NOT NULL,           -- the producer's run
+        arrived_at INTEGER NOT NULL,    -- milliseconds since 1970
+        quotes INTEGER NOT NULL,        -- lines in all records
+        body BLOB NOT NULL              -- the records, framed
+    );
+    -- Where a stream begins that follows a kept table.
+    CREATE TABLE origin (next INTEGER NOT NULL);
+";
+
+const TABLE_SCHEMA: &str = "
+    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE symbols (id INTEGER PRIMARY KEY, symbol TEXT NOT NULL UNIQUE);
+    -- Currencies and sources, which repeat from quote to quote.
+    CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+    -- Prices and volumes in units of 10^-8 (a volume too wide for an integer as text), percent in 10^-4, times in
+    -- milliseconds since 1970, expires_at in seconds. marks: see table.rs.
+    CREATE TABLE quotes (
+        symbol INTEGER NOT NULL, timestamp INTEGER NOT NULL, price INTEGER NOT NULL,
+        open INTEGER, high INTEGER, low INTEGER, previous_close INTEGER, volume,
+        currency INTEGER, source INTEGER, marks INTEGER NOT NULL, change_percent INTEGER,
+        ingested_at INTEGER NOT NULL, record INTEGER NOT NULL, line INTEGER NOT NULL,
+        processed_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
+        PRIMARY KEY (symbol, timestamp)
+    ) WITHOUT ROWID;
+    -- What must be known of a symbol to judge its next quote. prices: eight bytes each, oldest first.
+    CREATE TABLE heads (
+        symbol INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, prices BLOB NOT NULL, side INTEGER NOT NULL,
+        expires_at INTEGER NOT NULL
+    );
+    -- Where the quotes are that expire in an hour: a narrow index.
+    CREATE TABLE expiries (
+        hour INTEGER NOT NULL, symbol INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        PRIMARY KEY (hour, symbol)
+    ) WITHOUT ROWID;
+    -- Averages in units of 10^-10, as text where too wide.
+    CREATE TABLE signals (
+        symbol INTEGER NOT NULL, timestamp INTEGER NOT NULL, signal TEXT NOT NULL, price INTEGER NOT NULL,
+        sma_5 NOT NULL, sma_20 NOT NULL, alert INTEGER NOT NULL, recorded_at INTEGER NOT NULL, alerted_at INTEGER,
+        PRIMARY KEY (symbol, timestamp)
+    ) WITHOUT ROWID;
+    CREATE INDEX signals_recorded ON signals (recorded_at);
+    CREATE INDEX signals_pending ON signals (recorded_at) WHERE alert AND alerted_at IS NULL;
+    CREATE TABLE anomalies (
+        symbol INTEGER NOT NULL, session INTEGER NOT NULL, timestamp INTEGER NOT NULL, price INTEGER NOT NULL,
+        previous_close INTEGER, change_percent INTEGER, recorded_at INTEGER NOT NULL, alerted_at INTEGER,
+        PRIMARY KEY (symbol, session)
+    ) WITHOUT ROWID;
+    CREATE INDEX anomalies_pending ON anomalies (recorded_at) WHERE alerted_at IS NULL;
+    CREATE TABLE set_aside (
+        record INTEGER NOT NULL, line INTEGER NOT NULL, partition_key TEXT NOT NULL, arrived_at INTEGER NOT NULL,
+        reason TEXT NOT NULL, bytes BLOB NOT NULL,
+        PRIMARY KEY (record, line)
+    ) WITHOUT ROWID;
+    CREATE TABLE checkpoints (consumer TEXT PRIMARY KEY, record INTEGER NOT NULL) WITHOUT ROWID;
+    -- Up to where the lake is wanted at once, by whoever wants to query it.
+    CREATE TABLE flush (through INTEGER NOT NULL);
+    CREATE TABLE lease (token INTEGER NOT NULL, holder TEXT NOT NULL, expires_at INTEGER NOT NULL);
+    -- What became of each run's quotes. latency: a histogram.
+    CREATE TABLE runs (
+        run INTEGER PRIMARY KEY, quotes INTEGER NOT NULL, stored INTEGER NOT NULL, duplicates INTEGER NOT NULL,
+        revised INTEGER NOT NULL, late INTEGER NOT NULL, stale INTEGER NOT NULL, anomalies INTEGER NOT NULL,
+        set_aside INTEGER NOT NULL, signals INTEGER NOT NULL, archived INTEGER NOT NULL, updated_at INTEGER NOT NULL,
+        latency BLOB NOT NULL
+    );
+    CREATE TABLE lake_files (
+        name TEXT PRIMARY KEY, dt INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+        rows INTEGER NOT NULL, bytes INTEGER NOT NULL, replaced_at INTEGER
+    ) WITHOUT ROWID;
+    INSERT INTO checkpoints VALUES ('process', 0), ('archive', 0);
+    INSERT INTO flush VALUES (0);
+    INSERT INTO lease VALUES (0, '', 0);
+";
+
+/// Where a local stack is.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    name: String,
+    path: PathBuf,
+}
+
+/// What `up` found or made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// It was not there.
+    New,
+    /// It was kept by an earlier `down --keep-data`.
+    TakenIn,
+    /// It was there and in use.
+    Unchanged,
+}
+
+impl Folder {
+    /// The folder of this stack; it need not exist.
+    pub fn new(home: &Path, name: &str) -> Self {
+        Self { name: name.into(), path: home.join(name) }
+    }
+
+    /// The stack's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the lake's files are: `quotes/dt=…` and `raw-data/…` below it.
+    pub fn lake(&self) -> PathBuf {
+        self.path.join("lake")
+    }
+
+    fn stream_file(&self) -> PathBuf {
+        self.path.join("stream.db")
+    }
+
+    fn table_file(&self) -> PathBuf {
+        self.path.join("table.db")
+    }
+
+    /// Whether the stack is up.
+    pub fn is_up(&self) -> bool {
+        self.stream_file().exists()
+    }
+
+    /// Whether there is data of a stack that was taken down with its data kept.
+    pub fn is_kept(&self) -> bool {
+        !self.is_up() && self.table_file().exists()
+    }
+
+    /// Makes what is missing. The stream comes last: where it is, all is.
+    pub fn create(&self) -> Result<Made, Error> {
+        if self.is_up() {
+            self.table()?;
+            return Ok(Made::Unchanged);
+        }
+        let made = if self.is_kept() { Made::TakenIn } else { Made::New };
+        let failed = |cause: &dyn std::fmt::Display| {
+            Error::new(format!("the folder '{}' cannot be made", self.path.display())).because(cause)
+        };
+        fs::create_dir_all(&self.path).map_err(|e| failed(&e))?;
+        private(&self.path).map_err(|e| failed(&e))?;
+        for folder in ["quotes", "raw-data"] {
+            fs::create_dir_all(self.lake().join(folder)).map_err(|e| failed(&e))?;
+        }
+        let table = self.open(&self.table_file(), Some(TABLE_SCHEMA))?;
+        let after: i64 = table
+            .query_row("SELECT max(record) FROM checkpoints", [], |row| row.get(0))
+            .map_err(|e| self.broken("table.db", e))?;
+
+        // Under another name until it is whole, so that a stack is never half up.
+        let draft = self.path.join(format!("stream.db.new-{}", std::process::id()));
+        remove(&draft)?;
+        let stream = self.open(&draft, Some(STREAM_SCHEMA))?;
+        stream
+            .execute("INSERT INTO origin VALUES (?)", [after + 1])
+            .and_then(|_| stream.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
+            .map_err(|e| self.broken("stream.db", e))?;
+        stream.close().map_err(|(_, e)| self.broken("stream.db", e))?;
+        // A link, unlike a rename, replaces nothing: of two `up`s at once one wins and the other finds it done.
+        match fs::hard_link(&draft, self.stream_file()) {
+            Err(e) if e.kind() != io::ErrorKind::AlreadyExists => return Err(failed(&e)),
+            _ => remove(&draft)?,
+        }
+        for folder in [self.lake(), self.path.clone()] {
+            sync_folder(&folder).map_err(|e| failed(&e))?;
+        }
+        if let Some(home) = self.path.parent() {
+            sync_folder(home).map_err(|e| failed(&e))?;
+        }
+        Ok(made)
+    }
+
+    /// Removes the stream only: a later [`Folder::create`] takes the rest in again.
+    pub fn remove_stream(&self) -> Result<(), Error> {
+        for suffix in ["", "-wal", "-shm"] {
+            remove(&self.path.join(format!("stream.db{suffix}")))?;
+        }
+        Ok(())
+    }
+
+    /// Removes all of it.
+    pub fn remove(&self) -> Result<(), Error> {
+        // First what makes it a stack, so that an interrupted removal is no stack that has lost data.
+        self.remove_stream()?;
+        fs::remove_dir_all(&self.path)
+            .map_err(|e| Error::new(format!("'{}' cannot be removed", self.path.display())).because(e))
+    }
+
+    /// Opens the stream's database.
+    pub fn stream(&self) -> Result<Connection, Error> {
+        self.check_up()?;
+        self.open(&self.stream_file(), None)
+    }
+
+    /// Opens the database of everything else.
+    pub fn table(&self) -> Result<Connection, Error> {
+        self.check_up()?;
+        self.open(&self.table_file(), None)
+    }
+
+    fn check_up(&self) -> Result<(), Error> {
+        if self.is_up() {
+            return Ok(());
+        }
+        let hint = if self.is_kept() {
+            format!("its data was kept: `stockpipe up{}` takes it in again", self.stack_flag())
+        } else {
+            format!("`stockpipe up{}` makes it", self.stack_flag())
+        };
+        Err(Error::new(format!("there is no local stack '{}'", self.name)).hint(hint).status(ExitStatus::NotFound))
+    }
+
+    /// What to add to a command so that it means this stack.
+    pub fn stack_flag(&self) -> String {
+        if self.name == crate::settings::DEFAULT_STACK { String::new() } else { format!(" --stack {}", self.name) }
+    }
+
+    fn open(&self, file: &Path, schema: Option<&str>) -> Result<Connection, Error> {
+        let broken = |e| self.broken(&file.file_name().unwrap_or_default().to_string_lossy(), e);
+        let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, schema.is_some());
+        let mut db = Connection::open_with_flags(file, flags).map_err(broken)?;
+        db.busy_timeout(BUSY_TIMEOUT).map_err(broken)?;
+        db.set_prepared_statement_cache_capacity(64);
+        let pragmas = format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
+             PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES};
+             PRAGMA journal_size_limit = 134217728;"
+        );
+        db.execute_batch(&pragmas).map_err(broken)?;
+        let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
+        if let Some(schema) = schema {
+            let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(broken)?;
+            if version(&tx).map_err(broken)? == 0 {
+                tx.execute_batch(schema).map_err(broken)?;
+                tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).map_err(broken)?;
+            }
+            tx.commit().map_err(broken)?;
+        }
+        match version(&db).map_err(broken)? {
+            SCHEMA_VERSION => Ok(db),
+            other => Err(Error::new(format!("'{}' has schema version {other}", file.display()))
+                .because(format!("this stockpipe knows version {SCHEMA_VERSION}"))
+                .hint("use the stockpipe that made it, or `stockpipe down` and `stockpipe up`")),
+        }
+    }
+
+    /// A database error, in the user's words.
+    pub fn broken(&self, file: &str, error: rusqlite::Error) -> Error {
+        use rusqlite::ErrorCode;
+        let hint = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => Some("free some disk space; what was acknowledged is safe"),
+            Some(ErrorCode::DatabaseBusy) => Some("another process holds it: `stockpipe status` says which"),
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                Some("check who owns the folder, and STOCKPIPE_HOME")
+            }
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
+                Some("restore the folder from a copy, or `stockpipe down` and `stockpipe up` to begin anew")
+            }
+            _ => None,
+        };
+        let made = Error::new(format!("local stack '{}', {file}", self.name)).because(error);
+        match hint {
+            Some(hint) => made.hint(hint),
+            None => made,
+        }
+    }
+}
+
+/// Makes names that were added to or taken from a folder durable.
+pub fn sync_folder(path: &Path) -> io::Result<()> {
+    // Opening a folder as a file is what Unix offers; elsewhere there is nothing to sync.
+    if cfg!(unix) { fs::File::open(path)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(unix)]
+fn private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+}
+
+#[cfg(not(unix))]
+fn private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+fn remove(path: &Path) -> Result<(), Error> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            Err(Error::new(format!("'{}' cannot be removed", path.display())).because(e))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// One row, or none, of one integer.
+pub fn integer(db: &Connection, sql: &str) -> rusqlite::Result<Option<i64>> {
+    db.prepare_cached(sql)?.query_row([], |row| row.get::<_, Option<i64>>(0)).optional().map(Option::flatten)
+}
