@@ -5,7 +5,11 @@
 //! traits of [`ports`] and sees no database and no SDK type. What a quote means follows from the order of its
 //! symbol's quotes in the stream, never from batches, retries or clocks.
 
+#[cfg(feature = "lake")]
+pub mod archive;
 mod decimal;
+#[cfg(feature = "lake")]
+pub mod lake;
 pub mod ports;
 mod process;
 pub mod quote;
