@@ -20,6 +20,8 @@ mod time;
 pub mod trend;
 mod wire;
 
+#[cfg(feature = "lake")]
+pub use archive::{ArchiveSettings, Archived, Lake, Object, ObjectKind, Raw, archive};
 pub use decimal::{NumberError, PLACES, Price, Volume, push_decimal};
 pub use ports::{Alerts, Asked, Head, Newest, PortError, Put, SetAsideStore, Signals, Table};
 pub use process::{Counts, Failed, ProcessSettings, Processed, process};

@@ -41,6 +41,20 @@ pub struct Counts {
     pub set_aside: u64,
 }
 
+impl Counts {
+    /// Takes in another's.
+    pub fn add(&mut self, other: &Self) {
+        self.quotes += other.quotes;
+        self.stored += other.stored;
+        self.duplicates += other.duplicates;
+        self.revised += other.revised;
+        self.late += other.late;
+        self.stale += other.stale;
+        self.anomalies += other.anomalies;
+        self.set_aside += other.set_aside;
+    }
+}
+
 /// What became of a batch.
 #[derive(Clone, Debug, Default)]
 pub struct Processed {

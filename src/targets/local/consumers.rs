@@ -16,7 +16,9 @@ use super::{
 };
 use crate::error::Error;
 use futures::executor::block_on;
-use pipeline::{PortError, Raised, Reason, Record, SetAside, SetAsideStore, Signals, archive, process, trend};
+use pipeline::{
+    Counts, PortError, Processed, Raised, Reason, Record, SetAside, SetAsideStore, Signal, Signals, archive, process, trend,
+};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::{
     collections::{BTreeMap, HashMap},
@@ -213,9 +215,6 @@ impl From<PortError> for Failure {
     }
 }
 
-/// An alert, and when its quote was handed over, in µs since 1970.
-type Pending = (Raised, Option<u64>);
-
 impl<'s> Session<'s> {
     fn new(shared: &'s Shared, lease: Lease, db: Connection, events: mpsc::Sender<Event>) -> Result<Self, Error> {
         Ok(Self {
@@ -232,9 +231,9 @@ impl<'s> Session<'s> {
         if abandoned {
             lake::sweep(&self.shared.folder, &self.writer.blocking_lock())?;
         }
-        let (alerts, pending) = mpsc::channel::<Vec<Pending>>();
+        let (alerts, pending) = mpsc::channel::<Vec<Raised>>();
         let unpublished = table::pending_alerts(&self.writer.blocking_lock())?;
-        let _ = alerts.send(unpublished.into_iter().map(|raised| (raised, None)).collect());
+        let _ = alerts.send(unpublished);
         thread::scope(|scope| {
             let process = scope.spawn(|| self.process_loop(alerts));
             let archive = scope.spawn(|| self.archive_loop());
@@ -382,7 +381,7 @@ impl<'s> Session<'s> {
         Ok(done)
     }
 
-    fn process_loop(&self, alerts: mpsc::Sender<Vec<Pending>>) {
+    fn process_loop(&self, alerts: mpsc::Sender<Vec<Raised>>) {
         let mut ids = Ids::default();
         self.deliver(
             "process",
@@ -402,7 +401,7 @@ impl<'s> Session<'s> {
         &self,
         batch: &Batch,
         ids: &mut Ids,
-        alerts: &mpsc::Sender<Vec<Pending>>,
+        alerts: &mpsc::Sender<Vec<Raised>>,
     ) -> Result<(), Failure> {
         let Some(last) = batch.records.last().and_then(|r| r.sequence.number()) else { return Ok(()) };
         let (counts, pending) = self.transact("process", last, |tx| {
@@ -415,9 +414,8 @@ impl<'s> Session<'s> {
                 // comes before the record is delivered by itself.
                 return Err(Failure { first: failed.record.number(), error: failed.error.to_string(), panicked: false });
             }
-            let (raised, pending) = block_on(trend::record(&done.in_order, &mut ports))?;
-            let signals = raised.iter().filter(|r| matches!(r, Raised::Signal(_))).count();
-            add_to_runs(tx, batch, &done.counts, signals as u64)?;
+            let (_, pending) = block_on(trend::record(&done.in_order, &mut ports))?;
+            add_to_runs(tx, batch, &done)?;
             Ok((done.counts, pending))
         })?;
         let stored_at = stream::now_micros();
@@ -428,8 +426,7 @@ impl<'s> Session<'s> {
         }
         drop(latencies);
         if !pending.is_empty() {
-            let put_at = batch.entries.last().map(|e| e.put_at);
-            let _ = alerts.send(pending.into_iter().map(|raised| (raised, put_at)).collect());
+            let _ = alerts.send(pending);
         }
         Ok(())
     }
@@ -455,7 +452,7 @@ impl<'s> Session<'s> {
     fn archive_batch(&self, batch: &Batch) -> Result<(), Failure> {
         let Some(last) = batch.records.last().and_then(|r| r.sequence.number()) else { return Ok(()) };
         let mut files = Lake::new(&self.shared.folder);
-        let archived = block_on(archive(&batch.records, &self.shared.settings.archive, &mut files, || false))?;
+        let archived = block_on(archive(&batch.records, &self.shared.settings.archive, &mut files, || false));
         let through = archived.failed.as_ref().and_then(|f| f.record.number()).map_or(last, |failed| failed - 1);
         self.transact("archive", through, |tx| {
             lake::list(tx, files.written())?;
@@ -499,13 +496,13 @@ impl<'s> Session<'s> {
     }
 
     /// Publishes alerts after their commit, and marks them. What a crash leaves unmarked is published again.
-    fn publish(&self, pending: &mpsc::Receiver<Vec<Pending>>) {
+    fn publish(&self, pending: &mpsc::Receiver<Vec<Raised>>) {
         let mut ids = Ids::default();
         while let Ok(mut alerts) = pending.recv() {
             while let Ok(more) = pending.try_recv() {
                 alerts.extend(more);
             }
-            for (raised, _) in &alerts {
+            for raised in &alerts {
                 let _ = self.events.send(Event::Alert(raised.clone()));
             }
             let mut pause = PAUSES.0;
@@ -521,14 +518,14 @@ impl<'s> Session<'s> {
         }
     }
 
-    fn mark(&self, alerts: &[Pending], ids: &mut Ids) -> Result<(), Failure> {
+    fn mark(&self, alerts: &[Raised], ids: &mut Ids) -> Result<(), Failure> {
         if alerts.is_empty() {
             return Ok(());
         }
         let mut db = self.writer.blocking_lock();
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = stream::now();
-        for (raised, _) in alerts {
+        for raised in alerts {
             block_on(Tables::new(&tx, ids).mark_alerted(raised, now))?;
         }
         Ok(tx.commit()?)
@@ -646,13 +643,19 @@ fn ensure_run(tx: &Connection, run: i64) -> rusqlite::Result<()> {
         .map(|_| ())
 }
 
-fn add_to_runs(tx: &Connection, batch: &Batch, counts: &[pipeline::Counts], signals: u64) -> Result<(), Failure> {
-    let mut by_run: BTreeMap<i64, pipeline::Counts> = BTreeMap::new();
-    for (entry, counts) in batch.entries.iter().zip(counts) {
-        by_run.entry(entry.run).or_default().add(counts);
+fn add_to_runs(tx: &Connection, batch: &Batch, done: &Processed) -> Result<(), Failure> {
+    let mut by_run: BTreeMap<i64, (Counts, i64)> = BTreeMap::new();
+    for (entry, counts) in batch.entries.iter().zip(&done.counts) {
+        by_run.entry(entry.run).or_default().0.add(counts);
     }
-    let _ = signals;
-    for (run, counts) in by_run {
+    let first = batch.records.first().map_or(0, number);
+    for item in done.in_order.iter().filter(|item| Signal::of(item).is_some()) {
+        let at = item.sequence.record.number().unwrap_or(0).saturating_sub(first) as usize;
+        if let Some(entry) = batch.entries.get(at) {
+            by_run.entry(entry.run).or_default().1 += 1;
+        }
+    }
+    for (run, (counts, signals)) in by_run {
         ensure_run(tx, run)?;
         let numbers = [
             counts.quotes,
@@ -663,10 +666,8 @@ fn add_to_runs(tx: &Connection, batch: &Batch, counts: &[pipeline::Counts], sign
             counts.stale,
             counts.anomalies,
             counts.set_aside,
-            counts.signals,
         ];
-        let [quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals] =
-            numbers.map(|n| n as i64);
+        let [quotes, stored, duplicates, revised, late, stale, anomalies, set_aside] = numbers.map(|n| n as i64);
         tx.prepare_cached(
             "UPDATE runs SET quotes = quotes + ?, stored = stored + ?, duplicates = duplicates + ?,
              revised = revised + ?, late = late + ?, stale = stale + ?, anomalies = anomalies + ?,

@@ -58,13 +58,13 @@ const TABLE_SCHEMA: &str = "
         PRIMARY KEY (hour, symbol)
     ) WITHOUT ROWID;
     -- Averages in units of 10^-10, as text where too wide.
+    -- number is the order in which they were recorded.
     CREATE TABLE signals (
-        symbol INTEGER NOT NULL, timestamp INTEGER NOT NULL, signal TEXT NOT NULL, price INTEGER NOT NULL,
-        sma_5 NOT NULL, sma_20 NOT NULL, alert INTEGER NOT NULL, recorded_at INTEGER NOT NULL, alerted_at INTEGER,
-        PRIMARY KEY (symbol, timestamp)
-    ) WITHOUT ROWID;
-    CREATE INDEX signals_recorded ON signals (recorded_at);
-    CREATE INDEX signals_pending ON signals (recorded_at) WHERE alert AND alerted_at IS NULL;
+        number INTEGER PRIMARY KEY, symbol INTEGER NOT NULL, timestamp INTEGER NOT NULL, signal TEXT NOT NULL,
+        price INTEGER NOT NULL, sma_5 NOT NULL, sma_20 NOT NULL, alert INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
+        alerted_at INTEGER, UNIQUE (symbol, timestamp)
+    );
+    CREATE INDEX signals_pending ON signals (number) WHERE alert AND alerted_at IS NULL;
     CREATE TABLE anomalies (
         symbol INTEGER NOT NULL, session INTEGER NOT NULL, timestamp INTEGER NOT NULL, price INTEGER NOT NULL,
         previous_close INTEGER, change_percent INTEGER, recorded_at INTEGER NOT NULL, alerted_at INTEGER,

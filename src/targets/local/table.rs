@@ -226,7 +226,7 @@ impl<'t> Tables<'t> {
                 let timestamp = signal.timestamp.millis();
                 let new = self
                     .db
-                    .prepare_cached("INSERT OR IGNORE INTO signals VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)")?
+                    .prepare_cached("INSERT OR IGNORE INTO signals VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, NULL)")?
                     .execute(rusqlite::params![
                         symbol,
                         timestamp,
@@ -338,7 +338,7 @@ impl SetAsideStore for SetAsides<'_> {
 pub fn pending_alerts(db: &Connection) -> rusqlite::Result<Vec<Raised>> {
     let mut pending = Vec::new();
     let mut statement = db.prepare_cached(&format!(
-        "{SELECT_SIGNAL} WHERE alert AND alerted_at IS NULL ORDER BY recorded_at, s.timestamp"
+        "{SELECT_SIGNAL} WHERE alert AND alerted_at IS NULL ORDER BY number"
     ))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {

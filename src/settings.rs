@@ -1,0 +1,183 @@
+//! From what was typed, the environment and `stockpipe.yaml` to plain settings. Flags win over the environment, that
+//! over the file, that over the defaults.
+
+use crate::{
+    cli::{Format, Global, TargetName},
+    error::{Error, ExitStatus},
+    sources::parse_duration,
+    targets::local::{Options, state::Folder},
+};
+use serde::Deserialize;
+use std::{env, fs, io, path::PathBuf};
+
+/// The name of a stack that was not given one.
+pub const DEFAULT_STACK: &str = "stockpipe";
+/// The file that is read where none is named.
+const FILE: &str = "stockpipe.yaml";
+
+/// What every command needs to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The stack's name.
+    pub stack: String,
+    /// How to write answers.
+    pub format: Format,
+    /// Where local stacks live.
+    pub home: PathBuf,
+    /// What the file says of the stack; flags of `up` win over it.
+    pub stack_options: StackOptions,
+}
+
+/// What can be set of a stack, in the file as with `up`.
+#[derive(Clone, Debug, Default, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, default)]
+pub struct StackOptions {
+    /// How long the table keeps a quote, such as 7d (the lake keeps all) [default: 7d]
+    #[arg(long, value_name = "DURATION")]
+    pub retention: Option<String>,
+    /// Beyond which change in percent against the previous close a quote is an anomaly [default: 5]
+    #[arg(long, value_name = "PERCENT")]
+    pub anomaly_percent: Option<String>,
+    /// How the lake keeps quotes as they came: an object per symbol and batch, one per batch, none [default: symbol]
+    #[arg(long, value_name = "symbol|batch|off")]
+    pub raw: Option<String>,
+}
+
+/// `stockpipe.yaml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct File {
+    target: Option<TargetName>,
+    stack: Option<String>,
+    format: Option<Format>,
+    retention: Option<String>,
+    anomaly_percent: Option<yaml_serde::Value>,
+    raw: Option<yaml_serde::Value>,
+}
+
+impl Settings {
+    /// Resolves what was typed.
+    pub fn resolve(global: &Global) -> Result<Self, Error> {
+        let file = read_file(global)?;
+        // One target there is; naming it in the file is allowed, as on the command line.
+        let TargetName::Local = global.target.or(file.target).unwrap_or(TargetName::Local);
+        let stack = global.stack.clone().or(file.stack).unwrap_or_else(|| DEFAULT_STACK.into());
+        if !is_stack_name(&stack) {
+            return Err(usage(format!("'{stack}' is no name for a stack"))
+                .because("it takes a letter a-z, then at most 19 of a-z, 0-9 and -")
+                .hint("for example --stack prices-2"));
+        }
+        let home = match env::var_os("STOCKPIPE_HOME").filter(|home| !home.is_empty()) {
+            Some(home) => PathBuf::from(home),
+            None => dirs::data_dir().map(|data| data.join("stockpipe")).ok_or_else(|| {
+                usage("there is no folder for local stacks").hint("set STOCKPIPE_HOME to one")
+            })?,
+        };
+        let text = |value: Option<yaml_serde::Value>, yes: &str| match value {
+            Some(yaml_serde::Value::String(text)) => Some(text),
+            Some(yaml_serde::Value::Number(number)) => Some(number.to_string()),
+            // YAML reads a bare `off` as it pleases.
+            Some(yaml_serde::Value::Bool(false)) => Some("off".into()),
+            Some(_) => Some(yes.into()),
+            None => None,
+        };
+        Ok(Self {
+            stack,
+            format: global.format.or(file.format).unwrap_or(Format::Table),
+            home,
+            stack_options: StackOptions {
+                retention: file.retention,
+                anomaly_percent: text(file.anomaly_percent, "?"),
+                raw: text(file.raw, "?"),
+            },
+        })
+    }
+
+    /// The stack's folder.
+    pub fn folder(&self) -> Folder {
+        Folder::new(&self.home, &self.stack)
+    }
+}
+
+impl StackOptions {
+    /// These, then `others` where these say nothing, then what is there already or the defaults.
+    pub fn resolve(&self, others: &Self, kept: Option<Options>) -> Result<Options, Error> {
+        let mut options = kept.unwrap_or_default();
+        if let Some(retention) = self.retention.as_ref().or(others.retention.as_ref()) {
+            let seconds = parse_duration(retention).map_err(|e| invalid("retention", retention, &e))?.as_secs();
+            options.retention = i64::try_from(seconds).ok().filter(|s| *s >= 1).ok_or_else(|| {
+                invalid("retention", retention, &"at least a second")
+            })?;
+        }
+        if let Some(percent) = self.anomaly_percent.as_ref().or(others.anomaly_percent.as_ref()) {
+            if pipeline::AnomalyThreshold::percent(percent).is_none() {
+                return Err(invalid("anomaly-percent", percent, &"not a number above 0 with at most 8 decimal places"));
+            }
+            options.anomaly_percent.clone_from(percent);
+        }
+        if let Some(raw) = self.raw.as_ref().or(others.raw.as_ref()) {
+            if !["symbol", "batch", "off"].contains(&raw.as_str()) {
+                return Err(invalid("raw", raw, &"not symbol, batch or off"));
+            }
+            options.raw.clone_from(raw);
+        }
+        Ok(options)
+    }
+}
+
+fn invalid(option: &str, value: &str, why: &dyn std::fmt::Display) -> Error {
+    usage(format!("--{option} '{value}'")).because(why)
+}
+
+fn usage(what: impl Into<String>) -> Error {
+    Error::new(what).status(ExitStatus::Usage)
+}
+
+fn read_file(global: &Global) -> Result<File, Error> {
+    let path = global.config.clone().unwrap_or_else(|| FILE.into());
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound && global.config.is_none() => return Ok(File::default()),
+        Err(e) => return Err(usage(format!("the settings '{}' cannot be read", path.display())).because(e)),
+    };
+    if text.trim().is_empty() {
+        return Ok(File::default());
+    }
+    yaml_serde::from_str(&text).map_err(|e| usage(format!("the settings '{}' are wrong", path.display())).because(e))
+}
+
+/// `[a-z][a-z0-9-]{0,19}`: what AWS allows once a suffix follows it.
+fn is_stack_name(name: &str) -> bool {
+    let rest = name.strip_prefix(|c: char| c.is_ascii_lowercase());
+    rest.is_some_and(|rest| {
+        rest.len() <= 19 && rest.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_stacks() {
+        for name in ["stockpipe", "a", "prices-2", "abcdefghijklmnopqrst"] {
+            assert!(is_stack_name(name), "{name}");
+        }
+        for name in ["", "A", "2a", "-a", "a_b", "a/b", "..", "abcdefghijklmnopqrstu"] {
+            assert!(!is_stack_name(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn the_nearest_setting_wins() {
+        let flags = StackOptions { retention: Some("1h".into()), ..StackOptions::default() };
+        let file = StackOptions { retention: Some("2h".into()), raw: Some("off".into()), ..StackOptions::default() };
+        let options = flags.resolve(&file, None).expect("options");
+        assert_eq!((options.retention, options.raw.as_str(), options.anomaly_percent.as_str()), (3600, "off", "5"));
+        let kept = Options { anomaly_percent: "2.5".into(), ..Options::default() };
+        let options = StackOptions::default().resolve(&StackOptions::default(), Some(kept.clone())).expect("options");
+        assert_eq!(options, kept);
+        let wrong = StackOptions { raw: Some("some".into()), ..StackOptions::default() };
+        assert!(wrong.resolve(&file, None).is_err_and(|e| e.exit_status() == ExitStatus::Usage));
+    }
+}

@@ -1,0 +1,274 @@
+//! The lake's files, and the list of those that count: it changes in one transaction, so a query sees each quote
+//! once before, while and after files are written or merged.
+//!
+//! A file is written under another name, synced, and renamed; what is not listed is nobody's. Replaced files stay
+//! for an hour, longer than any query runs.
+
+use super::{
+    consumers::checkpoint,
+    sql::LakeFile,
+    state::{Folder, sync_folder},
+};
+use crate::error::Error;
+use pipeline::{Date, Object, ObjectKind, PortError, Timestamp, lake};
+use rusqlite::{Connection, Row, params};
+use std::{
+    collections::BTreeSet,
+    fs::{self, File},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// How long a replaced file stays, in milliseconds.
+const REPLACED_STAYS: i64 = 3_600_000;
+/// So many live files make a day worth merging.
+const MERGE_FILES: usize = 8;
+/// A file of this size is left as it is; merges aim at it. Bytes.
+const MERGE_BYTES: u64 = 128 << 20;
+/// The most files of a merge, each of which is open meanwhile and has pages in memory.
+const MERGE_AT_ONCE: usize = 64;
+/// From so many files on, one sync of the whole file system is less than one of each.
+const SYNC_ALL_FROM: usize = 8;
+
+/// Where archive puts objects: files now, their listing in the transaction that moves the checkpoint.
+#[derive(Debug)]
+pub struct Lake {
+    root: PathBuf,
+    written: Vec<Listed>,
+}
+
+/// A file of quotes, as the list has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its name below the lake's folder.
+    pub name: String,
+    /// The day.
+    pub dt: Date,
+    /// The market time of its oldest quote.
+    pub first: Timestamp,
+    /// Of its newest.
+    pub last: Timestamp,
+    /// Its quotes.
+    pub rows: u64,
+    /// Its size.
+    pub bytes: u64,
+}
+
+impl Lake {
+    /// The lake of a stack.
+    pub fn new(folder: &Folder) -> Self {
+        Self { root: folder.lake(), written: Vec::new() }
+    }
+
+    /// The files of quotes that were written and are to be listed.
+    pub fn written(&self) -> &[Listed] {
+        &self.written
+    }
+
+    fn write(&self, objects: &[Object]) -> io::Result<()> {
+        let mut files = Vec::with_capacity(objects.len());
+        let mut folders = BTreeSet::new();
+        for object in objects {
+            let path = self.root.join(&object.key);
+            if let Some(parent) = path.parent()
+                && !folders.contains(parent)
+            {
+                fs::create_dir_all(parent)?;
+                folders.insert(parent.to_owned());
+            }
+            let draft = draft(&path);
+            let mut file = File::create(&draft)?;
+            file.write_all(&object.bytes)?;
+            files.push((file, draft, path));
+        }
+        // Unless all is synced at once, each file is before it has its name.
+        let all = files.len() >= SYNC_ALL_FROM && cfg!(target_os = "linux");
+        for (file, draft, path) in &files {
+            if !all {
+                file.sync_all()?;
+            }
+            fs::rename(draft, path)?;
+        }
+        if all {
+            return sync_all(&self.root);
+        }
+        // A new folder is an entry in the one above it.
+        let above: BTreeSet<PathBuf> = folders.iter().filter_map(|f| f.parent().map(Path::to_owned)).collect();
+        folders.union(&above).try_for_each(|folder| sync_folder(folder))
+    }
+}
+
+impl pipeline::Lake for Lake {
+    async fn put(&mut self, objects: Vec<Object>) -> Result<(), PortError> {
+        self.write(&objects).map_err(|e| PortError(format!("the lake cannot be written: {e}")))?;
+        self.written.extend(objects.into_iter().filter_map(|object| match object.kind {
+            ObjectKind::Raw => None,
+            ObjectKind::Parquet { dt, first, last, rows } => {
+                Some(Listed { name: object.key, dt, first, last, rows, bytes: object.bytes.len() as u64 })
+            }
+        }));
+        Ok(())
+    }
+}
+
+/// Another name in the same folder, that no query takes for a file of the lake.
+fn draft(path: &Path) -> PathBuf {
+    path.with_extension(format!("draft-{}", std::process::id()))
+}
+
+#[cfg(target_os = "linux")]
+fn sync_all(folder: &Path) -> io::Result<()> {
+    Ok(nix::unistd::syncfs(File::open(folder)?)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn sync_all(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+/// Lists files that were written.
+pub fn list(tx: &Connection, files: &[Listed]) -> rusqlite::Result<()> {
+    let mut insert = tx.prepare_cached("INSERT OR REPLACE INTO lake_files VALUES (?, ?, ?, ?, ?, ?, NULL)")?;
+    for file in files {
+        insert.execute(params![
+            file.name,
+            file.dt.days(),
+            file.first.millis(),
+            file.last.millis(),
+            file.rows as i64,
+            file.bytes as i64
+        ])?;
+    }
+    Ok(())
+}
+
+/// The files that count, of all days, in the order of time.
+pub fn live(folder: &Folder, db: &Connection) -> rusqlite::Result<Vec<LakeFile>> {
+    let root = folder.lake();
+    let mut statement = db.prepare_cached(
+        "SELECT name, dt, first, last, rows, bytes FROM lake_files WHERE replaced_at IS NULL ORDER BY dt, first",
+    )?;
+    let rows = statement.query_map([], listed)?;
+    rows.map(|file| {
+        let Listed { name, dt, first, last, rows, bytes } = file?;
+        Ok(LakeFile { path: root.join(name), dt, first, last, rows, bytes })
+    })
+    .collect()
+}
+
+fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
+    let time = |column| {
+        let millis = row.get(column)?;
+        Timestamp::from_millis(millis).ok_or(rusqlite::Error::IntegralValueOutOfRange(column, millis))
+    };
+    Ok(Listed {
+        name: row.get(0)?,
+        dt: Date::from_days(row.get(1)?),
+        first: time(2)?,
+        last: time(3)?,
+        rows: row.get::<_, i64>(4)? as u64,
+        bytes: row.get::<_, i64>(5)? as u64,
+    })
+}
+
+/// Files of a day that are to become one; none where no day has many small ones.
+pub fn merge_due(db: &Connection) -> rusqlite::Result<Option<Vec<Listed>>> {
+    let day = "SELECT dt FROM lake_files WHERE replaced_at IS NULL AND bytes < ?1
+               GROUP BY dt HAVING count(*) >= ?2 ORDER BY count(*) DESC LIMIT 1";
+    let mut days = db.prepare_cached(day)?;
+    let mut days = days.query(params![MERGE_BYTES as i64, MERGE_FILES as i64])?;
+    let Some(dt) = days.next()?.map(|row| row.get::<_, i64>(0)).transpose()? else { return Ok(None) };
+    let mut statement = db.prepare_cached(
+        "SELECT name, dt, first, last, rows, bytes FROM lake_files
+         WHERE replaced_at IS NULL AND bytes < ? AND dt = ? ORDER BY bytes LIMIT ?",
+    )?;
+    let files: Vec<Listed> = statement
+        .query_map(params![MERGE_BYTES as i64, dt, MERGE_AT_ONCE as i64], listed)?
+        .collect::<Result<_, _>>()?;
+    let mut total = 0;
+    let few = files.iter().take_while(|file| {
+        total += file.bytes;
+        total <= MERGE_BYTES * 2
+    });
+    let files: Vec<Listed> = few.cloned().collect();
+    Ok((files.len() > 1).then_some(files))
+}
+
+/// Writes one file with the quotes of these, each once. It is not listed yet.
+pub fn merge(folder: &Folder, sources: &[Listed]) -> Result<Listed, Error> {
+    let failed = |cause: &dyn std::fmt::Display| Error::new("files of the lake cannot be merged").because(cause);
+    let dt = sources.first().map_or(Date::EPOCH, |file| file.dt);
+    let names: Vec<&str> = sources.iter().map(|file| file.name.as_str()).collect();
+    let name = lake::merged_key(dt, &names);
+    let path = folder.lake().join(&name);
+    let open = |name: &&str| -> io::Result<lake::Source<File>> {
+        Ok(lake::Source { name: (*name).to_owned(), contents: File::open(folder.lake().join(name))? })
+    };
+    let opened = names.iter().map(open).collect::<io::Result<Vec<_>>>().map_err(|e| failed(&e))?;
+    let draft = draft(&path);
+    let file = File::create(&draft).map_err(|e| failed(&e))?;
+    let span = lake::merge(opened, &file).map_err(|e| failed(&e))?;
+    let bytes = file.sync_all().and_then(|()| file.metadata()).map_err(|e| failed(&e))?.len();
+    fs::rename(&draft, &path).map_err(|e| failed(&e))?;
+    path.parent().map_or(Ok(()), sync_folder).map_err(|e| failed(&e))?;
+    Ok(Listed { name, dt, first: span.first, last: span.last, rows: span.rows, bytes })
+}
+
+/// Lists a merged file in place of its sources.
+pub fn replace(tx: &Connection, sources: &[Listed], merged: &Listed, now: Timestamp) -> rusqlite::Result<()> {
+    let mut statement = tx.prepare_cached("UPDATE lake_files SET replaced_at = ? WHERE name = ?")?;
+    for source in sources {
+        statement.execute(params![now.millis(), source.name])?;
+    }
+    list(tx, std::slice::from_ref(merged))
+}
+
+/// Deletes files that were replaced an hour ago and more.
+pub fn remove_replaced(folder: &Folder, db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
+    let mut statement = db.prepare_cached("SELECT name FROM lake_files WHERE replaced_at < ?")?;
+    let names: Vec<String> = statement
+        .query_map([now.millis() - REPLACED_STAYS], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for name in names {
+        // Gone already is as good; anything else is tried again the next time.
+        match fs::remove_file(folder.lake().join(&name)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {}
+            _ => {
+                db.execute("DELETE FROM lake_files WHERE name = ?", [name])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what a process left that ended without giving back the lease: drafts, and files past the checkpoint
+/// that were never listed, which would otherwise be read twice by whoever reads the folder itself.
+pub fn sweep(folder: &Folder, db: &Connection) -> rusqlite::Result<()> {
+    let checkpoint = checkpoint(db, "archive")?;
+    let mut known = db.prepare_cached("SELECT count(*) FROM lake_files WHERE name = ?")?;
+    for kind in ["quotes", "raw-data"] {
+        let below = fs::read_dir(folder.lake().join(kind)).into_iter().flatten().flatten();
+        for entry in below {
+            let files = fs::read_dir(entry.path()).into_iter().flatten().flatten().map(|f| f.path());
+            for path in files.chain([entry.path()]) {
+                let Ok(name) = path.strip_prefix(folder.lake()) else { continue };
+                let name = name.to_string_lossy();
+                let unlisted = match path.extension().and_then(|e| e.to_str()) {
+                    Some("parquet") => known.query_row([&name], |row| row.get::<_, i64>(0))? == 0,
+                    Some("json") => last_record(&name).is_some_and(|last| last > checkpoint),
+                    Some(extension) => extension.starts_with("draft-"),
+                    None => false,
+                };
+                if unlisted && path.is_file() {
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The last record of an object whose name ends with it.
+fn last_record(name: &str) -> Option<u64> {
+    name.rsplit_once('-')?.1.split('.').next()?.parse().ok()
+}

@@ -1,0 +1,3 @@
+//! Where a pipeline can be put.
+
+pub mod local;
