@@ -1,2 +1,5 @@
 //! The command line.
+
+pub mod sources;
+
 fn main() {}
