@@ -1,10 +1,25 @@
 //! Where quotes come from.
+//!
+//! A source says which quotes are due, in the order in which they are to be sent; sending them, counting them and
+//! stopping after `--for` or Ctrl-C is left to the caller.
 
+mod bars;
+mod lines;
+mod pace;
 pub mod replay;
+mod sessions;
 pub mod synthetic;
 
-use pipeline::{Quote, Timestamp};
-use std::time::Instant;
+pub use pace::{Speed, parse_duration};
+
+use pipeline::{Quote, Symbol, Timestamp};
+use replay::Replay;
+use std::{
+    path::PathBuf,
+    str::FromStr,
+    time::{Duration, Instant},
+};
+use synthetic::Synthetic;
 
 /// Something for the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,4 +71,115 @@ pub struct SourceError {
     pub what: String,
     /// What is wrong with it.
     pub cause: String,
+}
+
+/// A text that is nothing the option takes. It does not repeat the text: whoever shows it names the option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ArgumentError {
+    /// No source.
+    #[error("not a source: replay:FILE (`-` is standard input), synthetic or synthetic:SYMBOLS (1 to 100000 of them)")]
+    Source,
+    /// No speed.
+    #[error("not max, realtime or a multiple such as 10x (0.001x to 1000000x)")]
+    Speed,
+    /// No duration.
+    #[error("not a duration such as 500ms, 30s, 5m, 1h or 7d")]
+    Duration,
+}
+
+/// Which source: what `--source` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SourceSpec {
+    /// A file of recorded quotes; `-` is standard input.
+    Replay(PathBuf),
+    /// A seeded random walk.
+    Synthetic {
+        /// How many symbols walk, where it says so.
+        symbols: Option<u32>,
+    },
+}
+
+impl FromStr for SourceSpec {
+    type Err = ArgumentError;
+
+    fn from_str(text: &str) -> Result<Self, ArgumentError> {
+        let (kind, detail) = match text.split_once(':') {
+            Some((kind, detail)) => (kind, Some(detail)),
+            None => (text, None),
+        };
+        match (kind, detail) {
+            ("replay", Some(file)) if !file.is_empty() => Ok(Self::Replay(file.into())),
+            ("synthetic", None) => Ok(Self::Synthetic { symbols: None }),
+            ("synthetic", Some(symbols)) => match symbols.parse() {
+                Ok(symbols) if (1..=synthetic::MOST_SYMBOLS).contains(&symbols) => {
+                    Ok(Self::Synthetic { symbols: Some(symbols) })
+                }
+                _ => Err(ArgumentError::Source),
+            },
+            _ => Err(ArgumentError::Source),
+        }
+    }
+}
+
+/// How a source is to run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SourceOptions {
+    /// A replay: its quotes of these alone, of all where there are none. Synthetic: what the walks are called.
+    pub symbols: Vec<Symbol>,
+    /// Whether the signals of its quotes are published.
+    pub alert: bool,
+    /// How fast.
+    pub speed: Speed,
+    /// Synthetic: from step to step, in whole milliseconds.
+    pub interval: Duration,
+    /// Synthetic: how many quotes there are in all. A replay leaves it to the caller to stop.
+    pub count: Option<u64>,
+    /// Synthetic: the market time of the first step, where it is not to follow from the clock.
+    pub start: Option<Timestamp>,
+    /// Synthetic: what fixes the prices.
+    pub seed: u64,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self {
+            symbols: Vec::new(),
+            alert: false,
+            speed: Speed::Max,
+            interval: Duration::from_secs(1),
+            count: None,
+            start: None,
+            seed: 0,
+        }
+    }
+}
+
+/// The source, ready to run.
+///
+/// # Errors
+/// When its file cannot be opened, or the options contradict each other.
+pub fn open(spec: &SourceSpec, options: SourceOptions) -> Result<Box<dyn Source>, SourceError> {
+    Ok(match spec {
+        SourceSpec::Replay(file) => Box::new(Replay::open(file, options)?),
+        SourceSpec::Synthetic { symbols } => Box::new(Synthetic::open(*symbols, options)?),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_by_name() {
+        let spec = |text: &str| text.parse::<SourceSpec>();
+        assert_eq!(spec("replay:data/a:b.csv"), Ok(SourceSpec::Replay("data/a:b.csv".into())));
+        assert_eq!(spec("replay:-"), Ok(SourceSpec::Replay("-".into())));
+        assert_eq!(spec("synthetic"), Ok(SourceSpec::Synthetic { symbols: None }));
+        assert_eq!(spec("synthetic:100000"), Ok(SourceSpec::Synthetic { symbols: Some(100_000) }));
+        for text in ["", "replay", "replay:", "synthetic:", "synthetic:0", "synthetic:100001", "synthetic:AAPL", "csv"]
+        {
+            assert_eq!(spec(text), Err(ArgumentError::Source), "{text}");
+        }
+        assert!(ArgumentError::Source.to_string().contains("replay:FILE"));
+    }
 }

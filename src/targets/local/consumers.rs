@@ -237,7 +237,7 @@ impl<'s> Session<'s> {
         thread::scope(|scope| {
             let process = scope.spawn(|| self.process_loop(alerts));
             let archive = scope.spawn(|| self.archive_loop());
-            let publisher = scope.spawn(|| self.publish(&pending));
+            let publisher = scope.spawn(|| self.publish(pending));
             self.renew_until_the_end();
             for thread in [process, archive, publisher] {
                 let _ = thread.join();
@@ -407,8 +407,8 @@ impl<'s> Session<'s> {
         let (counts, pending) = self.transact("process", last, |tx| {
             let mut ports = Tables::new(tx, ids);
             let settings = self.shared.settings.process;
-            let handled = process(&batch.records, settings, stream::now(), &mut ports, &mut SetAsides(tx));
-            let done = block_on(handled)?;
+            let mut aside = SetAsides(tx);
+            let done = block_on(process(&batch.records, settings, stream::now(), &mut ports, &mut aside))?;
             if let Some(failed) = done.failed {
                 // The heads in the database are past the failed record now: all of it is rolled back, and what
                 // comes before the record is delivered by itself.
@@ -496,7 +496,7 @@ impl<'s> Session<'s> {
     }
 
     /// Publishes alerts after their commit, and marks them. What a crash leaves unmarked is published again.
-    fn publish(&self, pending: &mpsc::Receiver<Vec<Raised>>) {
+    fn publish(&self, pending: mpsc::Receiver<Vec<Raised>>) {
         let mut ids = Ids::default();
         while let Ok(mut alerts) = pending.recv() {
             while let Ok(more) = pending.try_recv() {

@@ -439,8 +439,9 @@ impl Local {
     /// Every symbol that the stack knows.
     pub fn symbols(&self) -> Result<Vec<String>, Error> {
         let db = self.folder.table()?;
-        let list = || db.prepare("SELECT symbol FROM symbols ORDER BY symbol")?.query_map([], |row| row.get(0))?.collect();
-        list().map_err(|e| self.failed(e))
+        let mut statement = db.prepare("SELECT symbol FROM symbols ORDER BY symbol").map_err(|e| self.failed(e))?;
+        let symbols = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+        symbols.map_err(|e| self.failed(e))
     }
 
     /// The lake's files that count.
