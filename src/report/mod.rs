@@ -4,6 +4,7 @@
 //! stderr. A reader that goes away (`| head`) comes back as an [`std::io::Error`] of kind `BrokenPipe`, for `main` to
 //! end quietly.
 
+pub mod chart;
 pub mod progress;
 pub mod style;
 pub mod table;
