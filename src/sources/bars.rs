@@ -110,7 +110,10 @@ impl Columns {
         let cells = split(std::str::from_utf8(line).ok()?);
         let surplus = cells.get(self.fields.len()..).unwrap_or_default();
         // Commas at the end are harmless; anything else may have moved the values before it.
-        surplus.iter().all(|cell| cell.is_empty()).then_some(cells)
+        let fits = surplus.iter().all(|cell| cell.is_empty());
+        // A row that is cut off in columns that no quote has would pass for a whole one in JSON.
+        let missing = self.fields.get(cells.len()..).unwrap_or_default();
+        (fits && (missing.is_empty() || missing.iter().any(Option::is_some))).then_some(cells)
     }
 
     /// The text of the row's symbol, empty where it has none.
@@ -263,9 +266,11 @@ mod tests {
     }
 
     #[test]
-    fn cells_beyond_the_header_are_no_row() {
+    fn cells_that_cannot_belong_to_the_header_are_no_row() {
         let columns = Columns::from_header(HEADER).unwrap();
         assert_eq!(columns.cells(b"AAPL,2026-01-05T21:00:00Z,1,234,3,0.5,2.5,100"), None);
         assert_eq!(columns.cells(b"AAPL,\xff,1,2,3,4,5"), None);
+        let columns = Columns::from_header(b"symbol,timestamp,close,note").unwrap();
+        assert_eq!(columns.cells(b"AAPL,2026-01-05T21:00:00Z,44"), None);
     }
 }

@@ -1,0 +1,10 @@
+//! What people and scripts read: tables, charts, progress and messages.
+//!
+//! Everything that is printed is printed from here. stdout is data and nothing else; progress, hints and errors go to
+//! stderr. A reader that goes away (`| head`) comes back as an [`std::io::Error`] of kind `BrokenPipe`, for `main` to
+//! end quietly.
+
+pub mod chart;
+pub mod progress;
+pub mod style;
+pub mod table;
