@@ -8,3 +8,13 @@ pub mod chart;
 pub mod progress;
 pub mod style;
 pub mod table;
+
+use crate::error::Error;
+
+/// Says what failed, why, and what to type next.
+pub fn failure(error: &Error) {
+    style::say(&style::error(&error.to_string()));
+    if let Some(hint) = error.hint_text() {
+        style::say(&style::hint(hint));
+    }
+}

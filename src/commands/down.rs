@@ -1,0 +1,91 @@
+//! `down`: says what goes, asks, and takes the pipeline down.
+
+use crate::{
+    cli,
+    error::{Error, ExitStatus},
+    report::style::{self, count},
+    settings::Settings,
+    targets::local::Local,
+};
+use std::io::{self, BufRead, IsTerminal};
+
+/// Runs it.
+pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Error> {
+    let local = Local::new(settings.folder());
+    let folder = local.folder();
+    let (name, flag) = (folder.name(), folder.stack_flag());
+    if folder.is_kept() {
+        return remove_kept(&local, arguments);
+    }
+    let status = match local.status() {
+        Err(error) if error.exit_status() == ExitStatus::NotFound => {
+            // Doing it again is harmless.
+            style::say(&format!("There is no local stack '{name}': nothing to remove."));
+            return Ok(ExitStatus::Done);
+        }
+        status => status?,
+    };
+    if let Some(holder) = status.holder {
+        return Err(Error::new(format!("stack '{name}' is in use by {holder}"))
+            .hint(format!("stop it with Ctrl-C there, then `stockpipe down{flag}` again")));
+    }
+    if arguments.keep_data {
+        super::catch_up(&local)?;
+    }
+    let status = local.status()?;
+    style::say(&format!("Local stack '{name}'  {}", folder.path().display()));
+    let (table, lake) = (status.table.0, status.lake);
+    let data = [
+        format!("{} quotes in the table, {} signals", count(table), count(status.signals.0)),
+        format!("{} quotes in the lake, {} files", count(lake.1), count(lake.0)),
+        format!("{} records set aside", count(status.set_aside.0)),
+    ];
+    let (goes, stays): (Vec<String>, Vec<String>) = if arguments.keep_data {
+        (vec!["the stream".into()], data.to_vec())
+    } else {
+        (std::iter::once(format!("{} quotes in the stream", count(status.stream.1))).chain(data).collect(), vec![])
+    };
+    goes.iter().for_each(|line| style::say(&format!("  - {line}")));
+    stays.iter().for_each(|line| style::say(&format!("  = {line}   stays")));
+    confirm(name, arguments.yes)?;
+    if arguments.keep_data {
+        folder.remove_stream()?;
+        style::say(&format!("Down; the data stays in {}.", folder.path().display()));
+        style::say(&format!("Next: `stockpipe up{flag}` takes it in again, `stockpipe down{flag}` removes it."));
+    } else {
+        folder.remove()?;
+        style::say(&format!("Removed, {} freed. Nothing of stack '{name}' is left.", style::bytes(status.bytes)));
+    }
+    Ok(ExitStatus::Done)
+}
+
+/// What an earlier `down --keep-data` left.
+fn remove_kept(local: &Local, arguments: &cli::Down) -> Result<ExitStatus, Error> {
+    let folder = local.folder();
+    let name = folder.name();
+    if arguments.keep_data {
+        style::say(&format!("Stack '{name}' is down already; its data stays in {}.", folder.path().display()));
+        return Ok(ExitStatus::Done);
+    }
+    style::say(&format!("Stack '{name}' is down; its kept data is in {}", folder.path().display()));
+    confirm(name, arguments.yes)?;
+    folder.remove()?;
+    style::say(&format!("Removed. Nothing of stack '{name}' is left."));
+    Ok(ExitStatus::Done)
+}
+
+fn confirm(name: &str, yes: bool) -> Result<(), Error> {
+    if yes {
+        return Ok(());
+    }
+    let not_confirmed = |why: &str| {
+        Error::new(format!("nothing was removed: {why}")).status(ExitStatus::NotConfirmed)
+    };
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(not_confirmed("confirm with --yes (there is no terminal to ask on)"));
+    }
+    style::say(&format!("Type the stack's name to go on ({name}):"));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|e| not_confirmed(&e.to_string()))?;
+    if answer.trim() == name { Ok(()) } else { Err(not_confirmed("that is not the name")) }
+}

@@ -1,0 +1,154 @@
+//! One file per command: what it does from settings to exit status.
+
+mod demo;
+mod down;
+mod latest;
+mod query;
+mod signals;
+mod status;
+mod stream;
+mod up;
+
+use crate::{
+    cli::{Command, Format},
+    error::{Error, ExitStatus},
+    report::{progress::Progress, style, table},
+    settings::Settings,
+    targets::local::{
+        Drained, Local,
+        consumers::Event,
+    },
+};
+use pipeline::{Raised, Symbol};
+
+/// Runs a command.
+pub fn run(settings: &Settings, command: Command) -> Result<ExitStatus, Error> {
+    match command {
+        Command::Up(up) => up::run(settings, &up),
+        Command::Stream(stream) => stream::run(settings, &stream),
+        Command::Query(query) => query::run(settings, &query),
+        Command::Latest(latest) => latest::run(settings, &latest),
+        Command::Signals(signals) => signals::run(settings, &signals),
+        Command::Status(status) => status::run(settings, &status),
+        Command::Demo => demo::run(),
+        Command::Down(down) => down::run(settings, &down),
+    }
+}
+
+impl From<Format> for table::Format {
+    fn from(format: Format) -> Self {
+        match format {
+            Format::Table => Self::Table,
+            Format::Json => Self::Json,
+            Format::Csv => Self::Csv,
+        }
+    }
+}
+
+/// The symbols that were typed.
+fn symbols(typed: &[String]) -> Result<Vec<Symbol>, Error> {
+    let parse = |text: &String| {
+        Symbol::parse(text).map_err(|e| {
+            Error::new(format!("'{}' is no symbol", style::visible(text))).because(e).status(ExitStatus::Usage)
+        })
+    };
+    typed.iter().map(parse).collect()
+}
+
+/// Takes what waits before a question is answered, and says what is missing if that takes too long.
+fn catch_up(local: &Local) -> Result<(), Error> {
+    let mut progress = Progress::new("storing what waits", None);
+    let (drained, events) = local.catch_up(|lag| progress.message(&format!("{} quotes", style::count(lag.process.max(lag.archive)))))?;
+    progress.finish();
+    for event in &events {
+        if let Some(line) = event_line(event) {
+            style::say(&line);
+        }
+    }
+    if let Drained::Missing { quotes, because } = drained {
+        style::say(&style::warning(&format!("{} quotes are still missing here: {because}", style::count(quotes))));
+        style::say(&style::hint(&format!("ask again in a moment, or see `stockpipe status{}`", local.folder().stack_flag())));
+    }
+    Ok(())
+}
+
+/// How an event reads in a terminal; none for what is shown otherwise.
+fn event_line(event: &Event) -> Option<String> {
+    match event {
+        Event::Alert(raised) => Some(alert_line(raised)),
+        Event::Retrying { consumer, error, pause } => Some(style::warning(&format!(
+            "{consumer} failed and tries again in {}: {error}. Nothing is lost",
+            style::elapsed(*pause)
+        ))),
+        Event::Poisoned { record } => Some(style::warning(&format!(
+            "record {record} cannot be handled and was set aside whole; `stockpipe status` counts it"
+        ))),
+    }
+}
+
+fn alert_line(raised: &Raised) -> String {
+    match raised {
+        Raised::Signal(signal) => {
+            let colour = match signal.direction {
+                pipeline::Direction::Buy => style::GOOD,
+                pipeline::Direction::Sell => style::BAD,
+            };
+            format!(
+                "{}  {:<8} {:<4} at {}   SMA-5 {} / SMA-20 {}",
+                signal.timestamp,
+                signal.symbol,
+                style::paint(colour, signal.direction.as_str()),
+                signal.price,
+                signal.sma_5,
+                signal.sma_20
+            )
+        }
+        Raised::Anomaly(anomaly) => {
+            let change = anomaly.change_percent.map_or_else(|| "beyond measure".into(), |p| format!("{p} %"));
+            format!(
+                "{}  {:<8} {} {change} against the previous close, at {}",
+                anomaly.timestamp,
+                anomaly.symbol,
+                style::paint(style::WARN, "anomaly"),
+                anomaly.price
+            )
+        }
+    }
+}
+
+/// Which of these symbols the stack does not know: an error where it knows none of them, a note where it knows some.
+fn check_known(local: &Local, symbols: &[Symbol]) -> Result<ExitStatus, Error> {
+    let unknown = local.unknown(symbols)?;
+    if unknown.is_empty() {
+        return Ok(ExitStatus::Done);
+    }
+    let named = unknown.iter().map(|s| format!("'{s}'")).collect::<Vec<_>>().join(", ");
+    let what = format!("there is no quote of {named} in stack '{}'", local.folder().name());
+    let known = local.symbols()?;
+    let nearest = unknown.first().and_then(|unknown| nearest(unknown, known.iter().map(String::as_str)));
+    let hint = match (nearest, known.is_empty()) {
+        (Some(nearest), _) => format!("did you mean {nearest}?"),
+        (None, true) => format!(
+            "nothing was streamed yet: stockpipe stream --source synthetic{} sends something",
+            local.folder().stack_flag()
+        ),
+        (None, false) => format!("it has {}", shortened(&known)),
+    };
+    if unknown.len() == symbols.len() {
+        return Err(Error::new(what).hint(hint).status(ExitStatus::NotFound));
+    }
+    style::say(&style::warning(&what));
+    style::say(&style::hint(&hint));
+    Ok(ExitStatus::Partial)
+}
+
+fn shortened(names: &[String]) -> String {
+    let shown = names.iter().take(8).cloned().collect::<Vec<_>>().join(", ");
+    if names.len() > 8 { format!("{shown} and {} more", names.len() - 8) } else { shown }
+}
+
+/// The name that was probably meant.
+fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let score = |name: &str| strsim::jaro_winkler(&typed.to_lowercase(), &name.to_lowercase());
+    names.map(|name| (score(name), name)).filter(|(s, _)| *s > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, n)| n)
+}

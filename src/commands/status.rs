@@ -1,0 +1,123 @@
+//! `status`: what is in the pipeline and how it does. It reads only.
+
+use crate::{
+    cli,
+    cli::Format,
+    error::{Error, ExitStatus},
+    interrupt::Interrupt,
+    report::style::{self, BAD, GOOD, STRONG, WARN, bytes, count},
+    settings::Settings,
+    targets::local::{Local, Status},
+};
+use std::{
+    io::{self, Write},
+    thread,
+    time::{Duration, Instant},
+};
+
+/// How often `--watch` looks.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs it.
+pub fn run(settings: &Settings, arguments: &cli::Status) -> Result<ExitStatus, Error> {
+    let local = Local::new(settings.folder());
+    if !arguments.watch {
+        show(settings, &local)?;
+        return Ok(ExitStatus::Done);
+    }
+    let interrupt = Interrupt::listen()?;
+    while !interrupt.is_set() {
+        let looked = Instant::now();
+        show(settings, &local)?;
+        while looked.elapsed() < LOOK_EVERY && !interrupt.is_set() {
+            thread::sleep(LOOK_EVERY / 50);
+        }
+    }
+    Ok(ExitStatus::Done)
+}
+
+fn show(settings: &Settings, local: &Local) -> Result<(), Error> {
+    let status = local.status()?;
+    let mut out = anstream::stdout();
+    match settings.format {
+        Format::Table => write_lines(&mut out, local, &status)?,
+        Format::Json => writeln!(out, "{}", json(local, &status))?,
+        Format::Csv => {
+            writeln!(out, "name,value")?;
+            if let serde_json::Value::Object(values) = json(local, &status) {
+                for (name, value) in values {
+                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                    let mut line = csv::Writer::from_writer(&mut out);
+                    line.write_record([name, value]).map_err(io::Error::from)?;
+                }
+            }
+        }
+    }
+    Ok(out.flush()?)
+}
+
+fn write_lines(out: &mut impl Write, local: &Local, status: &Status) -> io::Result<()> {
+    let folder = local.folder();
+    let consumers = match &status.holder {
+        Some(holder) => format!("run in {holder}"),
+        None => "run while something streams or asks".into(),
+    };
+    let lag = status.lag;
+    let health = match (lag.process, lag.archive, &status.holder) {
+        (0, 0, _) => style::paint(GOOD, "all stored"),
+        (waiting, _, Some(_)) if lag.oldest < 10_000 => format!("{} waiting", count(waiting)),
+        (waiting, archive, holder) => {
+            let colour = if holder.is_some() && waiting > 0 { BAD } else { WARN };
+            style::paint(colour, &format!("{} waiting for the table, {} for the lake", count(waiting), count(archive)))
+        }
+    };
+    let (aside, reason) = &status.set_aside;
+    let reason = reason.as_ref().map(|r| format!(", the last: {}", style::visible(r))).unwrap_or_default();
+    writeln!(out, "Local stack '{}'  {}", style::paint(STRONG, folder.name()), folder.path().display())?;
+    writeln!(out, "  stream     {} quotes, {} records ever put", count(status.stream.1), count(status.stream.0))?;
+    writeln!(out, "  lag        {health}")?;
+    writeln!(out, "  consumers  {consumers}")?;
+    writeln!(
+        out,
+        "  table      {} quotes of {} symbols",
+        count(status.table.0),
+        count(status.table.1)
+    )?;
+    let pending = match status.signals.1 {
+        0 => String::new(),
+        pending => format!(", {} alerts to be published", count(pending)),
+    };
+    writeln!(out, "  signals    {}{pending}", count(status.signals.0))?;
+    let (files, rows, size) = status.lake;
+    writeln!(out, "  lake       {} quotes in {} files, {}", count(rows), count(files), bytes(size))?;
+    writeln!(out, "  set aside  {}{reason}", count(*aside))?;
+    writeln!(out, "  disk       {}", bytes(status.bytes))
+}
+
+fn json(local: &Local, status: &Status) -> serde_json::Value {
+    let folder = local.folder();
+    serde_json::json!({
+        "target": "local",
+        "stack": folder.name(),
+        "path": folder.path(),
+        "retention_seconds": status.options.retention,
+        "anomaly_percent": status.options.anomaly_percent,
+        "raw": status.options.raw,
+        "consumers": status.holder,
+        "lag": status.lag.process,
+        "lag_archive": status.lag.archive,
+        "lag_ms": status.lag.oldest,
+        "stream_records": status.stream.0,
+        "stream_quotes": status.stream.1,
+        "table_quotes": status.table.0,
+        "symbols": status.table.1,
+        "signals": status.signals.0,
+        "alerts_pending": status.signals.1,
+        "set_aside": status.set_aside.0,
+        "set_aside_last_reason": status.set_aside.1,
+        "lake_files": status.lake.0,
+        "lake_quotes": status.lake.1,
+        "lake_bytes": status.lake.2,
+        "bytes": status.bytes,
+    })
+}
