@@ -41,12 +41,13 @@ pub enum Put {
 
 /// The latest quotes by symbol and market time.
 pub trait Table: Send {
-    /// The head of each symbol as it was before the record `before`: items whose sequence is not below it are
-    /// passed over. Reads consistently.
+    /// The head of each symbol as it was before the record `before`, which came at `arrival`: items whose sequence
+    /// is not below it are passed over, and so are those that had expired by then. Reads consistently.
     fn heads(
         &mut self,
         symbols: &[Symbol],
         before: RecordSequence,
+        arrival: Timestamp,
     ) -> impl Future<Output = Result<Vec<Head>, PortError>> + Send;
 
     /// Writes in-order items, in any order; nothing else that is not expired has their identity. The places in

@@ -154,7 +154,8 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
         }
     }
 
-    let heads = if symbols.is_empty() { vec![] } else { ports.heads(&symbols, first.sequence).await? };
+    let heads =
+        if symbols.is_empty() { vec![] } else { ports.heads(&symbols, first.sequence, first.arrived_at).await? };
     if heads.len() != symbols.len() {
         return Err(PortError(format!("asked for {} heads, got {}", symbols.len(), heads.len())));
     }

@@ -5,5 +5,6 @@
 mod fold;
 mod golden;
 mod memory;
+mod regressions;
 mod run;
 mod stream;

@@ -69,10 +69,10 @@ impl World {
         })
     }
 
-    fn head(&self, symbol: &Symbol, before: RecordSequence) -> Head {
+    fn head(&self, symbol: &Symbol, before: RecordSequence, arrival: Timestamp) -> Head {
         let mut head = Head::default();
         let newest_first = self.table.get(symbol).into_iter().flat_map(|items| items.values().rev());
-        for item in newest_first.filter(|item| item.sequence.record < before) {
+        for item in newest_first.filter(|item| item.sequence.record < before && !item.expired(arrival)) {
             if let Some(trail) = item.trail.clone() {
                 head.newest = Some(Newest { timestamp: item.quote.timestamp, trail, expires_at: item.expires_at });
                 break;
@@ -144,10 +144,15 @@ impl<A: Adversary> Ports<A> {
 }
 
 impl<A: Adversary> Table for Ports<A> {
-    async fn heads(&mut self, symbols: &[Symbol], before: RecordSequence) -> Result<Vec<Head>, PortError> {
+    async fn heads(
+        &mut self,
+        symbols: &[Symbol],
+        before: RecordSequence,
+        arrival: Timestamp,
+    ) -> Result<Vec<Head>, PortError> {
         let mut heads = Vec::new();
         for symbol in symbols {
-            heads.push(self.call(|world| world.head(symbol, before)).await?);
+            heads.push(self.call(|world| world.head(symbol, before, arrival)).await?);
         }
         Ok(heads)
     }
