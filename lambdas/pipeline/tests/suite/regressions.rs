@@ -33,3 +33,39 @@ fn an_expired_in_order_quote_hid_newer_ones() {
     let stream = stream(&[(at(100), 0), (at(50), 70), (at(51), 71), (at(52), 72)]);
     Run::of(&stream.records, 1, 2, settings(60)).assert_is_fold_of(&stream.records);
 }
+
+/// The newest in-order quote expired within the batch. What lies below it had not been read, since below it all is
+/// late; and a quote that now was in order took the identity of a late one that still counted.
+#[test]
+fn a_head_that_expired_within_the_batch_hid_what_was_below() {
+    let stream = stream(&[(at(100), 0), (at(50), 30), (at(100), 50), (at(50), 65)]);
+    let (before, batch) = stream.records.split_at(2);
+    let mut run = Run::new(settings(60));
+    run.batch(before);
+    run.batch(batch);
+    run.assert_is_fold_of(&stream.records);
+}
+
+/// An item expired within the batch, and another took its place. When the batch came again, the quotes before that
+/// one no longer found what they were judged by, and began a new warm-up.
+#[test]
+fn a_batch_replaced_what_it_was_judged_by() {
+    let stream = stream(&[(at(100), 0), (at(101), 59), (at(100), 61)]);
+    let (before, batch) = stream.records.split_at(1);
+    let mut run = Run::new(settings(60));
+    run.batch(before);
+    run.lose(batch);
+    run.batch(batch);
+    run.assert_is_fold_of(&stream.records);
+}
+
+/// Two late quotes of one identity, and its holder expired between them. The second was taken for a repetition.
+#[test]
+fn a_holder_that_expired_within_the_batch_was_still_compared() {
+    let stream = stream(&[(at(100), 0), (at(50), 1), (at(101), 30), (at(50), 60), (at(50), 62)]);
+    let (before, batch) = stream.records.split_at(3);
+    let mut run = Run::new(settings(60));
+    run.batch(before);
+    run.batch(batch);
+    run.assert_is_fold_of(&stream.records);
+}

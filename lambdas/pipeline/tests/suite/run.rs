@@ -66,6 +66,12 @@ impl Run {
         }
     }
 
+    /// Lets process have a batch, and forgets what it says: to the stream the batch is not done.
+    pub(crate) fn lose(&mut self, batch: &[Record]) {
+        at_once(process(batch, self.settings, clock(), &mut self.ports.clone(), &mut self.ports.clone()))
+            .expect("nothing fails");
+    }
+
     fn trend(&mut self, items: &[Item]) {
         let (_, pending) = at_once(trend::record(items, &mut self.ports)).expect("nothing fails");
         at_once(trend::publish(&pending, clock(), &mut self.ports.clone(), &mut self.ports)).expect("nothing fails");
