@@ -1,10 +1,12 @@
-//! What the rules promise, held against the handlers through ports in memory: recorded data with known signals.
+//! What the rules promise, held against the handlers through ports in memory: recorded data with known signals,
+//! properties, and a model test whose adversary does all that a stream and a table of the cloud may do.
 
 #![expect(clippy::expect_used, clippy::panic, reason = "a test ends where what it builds on fails")]
 
 mod fold;
 mod golden;
 mod memory;
+mod properties;
 mod regressions;
 mod run;
 mod stream;

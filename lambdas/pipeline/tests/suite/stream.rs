@@ -10,6 +10,11 @@ pub(crate) fn price(text: &str) -> Price {
     Price::parse(text).expect("a price")
 }
 
+/// A price in units of 10⁻⁸.
+pub(crate) fn units(units: i64) -> Price {
+    Price::from_units(units).expect("a price")
+}
+
 /// A live, fresh quote of a price alone, whose signals are published.
 pub(crate) fn quote(symbol: &str, timestamp: Timestamp, price: Price) -> Quote {
     Quote {
@@ -53,5 +58,10 @@ impl Stream {
             arrived_at,
             data: lines.join(&b'\n').into(),
         });
+    }
+
+    /// Appends a record of one quote.
+    pub(crate) fn push_quote(&mut self, quote: &Quote, arrived_at: Timestamp) {
+        self.push(&quote.symbol, arrived_at, &[line(quote)]);
     }
 }
