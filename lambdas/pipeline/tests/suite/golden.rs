@@ -9,7 +9,7 @@ use std::{
     fs,
     path::Path,
 };
-use stockpipe_pipeline::{Date, Price, Quote, Raised, Volume};
+use stockpipe_pipeline::{Date, Price, Quote, Raised, Timestamp, Volume};
 
 /// Stored, duplicates, revised and late of files in order of arrival.
 const ARRIVALS: [(&str, [u64; 4]); 2] =
@@ -76,7 +76,7 @@ fn quotes(file: &Path) -> Vec<Quote> {
             ..quote(&row[0], time(&row[1]), price(&row[5]))
         })
         .collect();
-    let mut closes: BTreeMap<(String, Date), (stockpipe_pipeline::Timestamp, Price)> = BTreeMap::new();
+    let mut closes: BTreeMap<(String, Date), (Timestamp, Price)> = BTreeMap::new();
     for quote in &quotes {
         let close =
             closes.entry((quote.symbol.to_string(), quote.timestamp.date())).or_insert((quote.timestamp, quote.price));

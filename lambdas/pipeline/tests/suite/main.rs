@@ -5,7 +5,9 @@
 
 mod fold;
 mod golden;
+mod history;
 mod memory;
+mod model;
 mod properties;
 mod regressions;
 mod run;

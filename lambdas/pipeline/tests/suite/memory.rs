@@ -5,8 +5,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 use stockpipe_pipeline::{
-    Alerts, Head, Item, Newest, PortError, Put, Raised, RecordSequence, Sequence, SetAside, SetAsideStore, Signals,
-    Symbol, Table, Timestamp,
+    Alerts, Head, Item, Newest, PortError, Put, Raised, RecordSequence, Sequence, SetAside, SetAsideStore, Signal,
+    Signals, Symbol, Table, Timestamp,
 };
 
 /// What decides over the calls of one instance of a handler.
@@ -48,8 +48,8 @@ pub(crate) struct World {
     pub(crate) table: BTreeMap<Symbol, BTreeMap<Timestamp, Item>>,
     /// Every item that was ever written, again and again where it was.
     pub(crate) written: Vec<Item>,
-    /// The in-order items that were new to the table, or took the place of another: the inserts of its stream.
-    /// Writing an item again is none.
+    /// The items that were new to the table, or took the place of another: the inserts of its stream. Writing an item
+    /// again is none.
     pub(crate) changes: Vec<Item>,
     /// The expired items that others took the place of.
     pub(crate) replaced: Vec<Item>,
@@ -62,7 +62,7 @@ pub(crate) struct World {
 
 impl World {
     /// The signals, in order of symbol, time and direction.
-    pub(crate) fn signals(&self) -> impl Iterator<Item = &stockpipe_pipeline::Signal> {
+    pub(crate) fn signals(&self) -> impl Iterator<Item = &Signal> {
         self.recorded.values().filter_map(|recorded| match &recorded.raised {
             Raised::Signal(signal) => Some(signal),
             Raised::Anomaly(_) => None,
@@ -90,9 +90,7 @@ impl World {
             return;
         }
         self.replaced.extend(old);
-        if item.trail.is_some() {
-            self.changes.push(item.clone());
-        }
+        self.changes.push(item.clone());
     }
 
     fn put_new(&mut self, item: &Item, arrival: Timestamp) -> Put {

@@ -122,8 +122,8 @@ pub(crate) fn assert_end(world: &World, folded: &Folded, deleted: &BTreeMap<(Sym
     // After an expiry the same identity may signal again; there is one record, of either.
     let mut signals: BTreeMap<String, Vec<Raised>> = BTreeMap::new();
     for signal in &folded.signals {
-        let raised = Raised::Signal(signal.clone());
-        signals.entry(raised.alert_id()).or_default().push(raised);
+        let id = format!("{}/{}/{}", signal.symbol, signal.timestamp, signal.direction.as_str());
+        signals.entry(id).or_default().push(Raised::Signal(signal.clone()));
     }
     let mut expected: Vec<String> = signals.keys().cloned().collect();
     expected.extend(folded.anomalies.keys().map(|(symbol, session)| format!("{symbol}/{session}/ANOMALY")));
