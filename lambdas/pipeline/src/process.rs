@@ -180,7 +180,7 @@ pub async fn process<P: Table + Signals, A: SetAsideStore>(
                 holders.insert(i, *holder);
             }
             Err(error) => {
-                // What follows of the same identity must not come first: stop here.
+                // What follows comes again in any case: no more calls to what fails already.
                 fail(&mut done.failed, Failed { record: other.item.sequence.record, error });
                 break;
             }
