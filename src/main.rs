@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! `stockpipe`: a real-time market-data pipeline in one command.
 
 mod cli;
@@ -40,10 +39,3 @@ fn run() -> Result<ExitStatus, Error> {
     let settings = settings::Settings::resolve(&cli.global)?;
     commands::run(&settings, cli.command)
 }
-=======
-//! The command line.
-
-pub mod sources;
-
-fn main() {}
->>>>>>> sources

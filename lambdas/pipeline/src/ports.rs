@@ -52,9 +52,14 @@ pub enum Put {
 
 /// The latest quotes by symbol and market time.
 pub trait Table {
-    /// The head of each symbol as it was before the record `before`: items whose sequence is not below it are
-    /// passed over. Reads consistently.
-    fn heads(&mut self, asked: &[Asked], before: RecordSequence) -> impl Future<Output = Result<Vec<Head>, PortError>>;
+    /// The head of each symbol as it was before the record `before`, which came at `arrival`: items whose sequence
+    /// is not below it are passed over, and so are those that had expired by then. Reads consistently.
+    fn heads(
+        &mut self,
+        asked: &[Asked],
+        before: RecordSequence,
+        arrival: Timestamp,
+    ) -> impl Future<Output = Result<Vec<Head>, PortError>>;
 
     /// Writes in-order items, in any order; nothing else that is not expired has their identity. The places in
     /// `items` of those that could not be written come back.

@@ -77,8 +77,12 @@ pub struct Failed {
 
 /// Handles a batch, in stream order and of one shard.
 ///
+/// What still counts when the first record arrives, and no longer when a later one does, ends the batch before that
+/// one, which comes again first in a batch of its own. Its item might replace what the records before it are judged
+/// by, and they may have to be judged again as long as the checkpoint is not past them.
+///
 /// # Errors
-/// When the heads cannot be read: then nothing was done, and the whole batch has to come again.
+/// When the whole batch has to come again.
 pub async fn process<P: Table + Signals, A: SetAsideStore>(
     batch: &[Record],
     settings: ProcessSettings,
@@ -87,58 +91,19 @@ pub async fn process<P: Table + Signals, A: SetAsideStore>(
     aside: &mut A,
 ) -> Result<Processed, PortError> {
     let mut done = Processed { counts: vec![Counts::default(); batch.len()], ..Processed::default() };
-    let mut start = 0;
-    while let Some(first) = batch.get(start) {
-        // Within one part nothing that the part itself stores can expire.
-        let limit = first.arrived_at.seconds().saturating_add(settings.retention.max(1));
-        let part = batch.get(start..).unwrap_or_default();
-        let len = part.iter().position(|r| r.arrived_at.seconds() >= limit).unwrap_or(part.len()).max(1);
-        let part = part.get(..len).unwrap_or_default();
-        if let Err(error) = process_part(part, start, settings, now, ports, aside, &mut done).await {
-            if start == 0 {
-                return Err(error);
-            }
-            done.failed = Some(Failed { record: first.sequence, error });
-        }
-        if done.failed.is_some() {
-            break;
-        }
-        start += len;
-    }
-    Ok(done)
-}
+    let Some(first) = batch.first() else { return Ok(done) };
+    // The batch's own items count until here at least.
+    let limit = first.arrived_at.seconds().saturating_add(settings.retention.max(1));
+    let len = batch.iter().position(|r| r.arrived_at.seconds() >= limit).unwrap_or(batch.len());
+    let (batch, rest) = batch.split_at(len);
+    done.failed = rest.first().map(|record| expired(record.sequence));
 
-/// A quote of the part, and the record it came in.
-struct Arrived {
-    item: Item,
-    record: usize,
-}
-
-/// The first quote of an identity, as far as is known.
-#[derive(Clone, Copy)]
-enum First {
-    InOrder(usize),
-    Other(usize),
-    Table(usize),
-}
-
-async fn process_part<P: Table + Signals, A: SetAsideStore>(
-    part: &[Record],
-    offset: usize,
-    settings: ProcessSettings,
-    now: Timestamp,
-    ports: &mut P,
-    aside: &mut A,
-    done: &mut Processed,
-) -> Result<(), PortError> {
-    let Some(first) = part.first() else { return Ok(()) };
     let mut asked: Vec<Asked> = Vec::new();
     let mut places: HashMap<Symbol, usize> = HashMap::new();
     let mut arrived: Vec<Vec<Arrived>> = Vec::new();
     let mut rejected: Vec<SetAside> = Vec::new();
     let mut judge = Judge::default();
-    for (i, record) in part.iter().enumerate() {
-        let record_at = offset + i;
+    for (record_at, record) in batch.iter().enumerate() {
         let mut place = None;
         let (mut quotes, mut bad) = (0, 0);
         judge.record(
@@ -160,7 +125,7 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
                 }
                 if let Some(list) = arrived.get_mut(place) {
                     let item = item(quote, sequence, record.arrived_at, settings, now);
-                    list.push(Arrived { item, record: record_at });
+                    list.push(Arrived { item, record: record_at, arrival: record.arrived_at });
                 }
             },
             |line| {
@@ -173,7 +138,7 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
         }
     }
 
-    let heads = if asked.is_empty() { vec![] } else { ports.heads(&asked, first.sequence).await? };
+    let heads = if asked.is_empty() { vec![] } else { ports.heads(&asked, first.sequence, first.arrived_at).await? };
     if heads.len() != asked.len() {
         return Err(PortError(format!("asked for {} heads, got {}", asked.len(), heads.len())));
     }
@@ -191,21 +156,23 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
     for (quotes, head) in arrived.into_iter().zip(heads) {
         let mut fold = Fold::new(head, &mut taken);
         for quote in quotes {
-            let arrival = part.get(quote.record - offset).map_or(now, |r| r.arrived_at);
-            fold.quote(quote, arrival, &taken, &mut in_order, &mut others, &mut seconds);
+            if fold.expires(&quote, &taken) {
+                fail(&mut done.failed, expired(quote.item.sequence.record));
+                break;
+            }
+            fold.quote(quote, &mut in_order, &mut others, &mut seconds);
         }
     }
     // By symbol so far; what is written one by one is written in stream order.
     let mut order: Vec<usize> = (0..others.len()).collect();
-    order.sort_by_key(|&i| others.get(i).map(|(a, _): &(Arrived, Timestamp)| a.item.sequence));
+    order.sort_by_key(|&i| others.get(i).map(|a: &Arrived| a.item.sequence));
 
-    let mut failed: Option<Failed> = None;
     let (items, records): (Vec<Item>, Vec<usize>) = in_order.into_iter().map(|a: Arrived| (a.item, a.record)).unzip();
     let unwritten = if items.is_empty() { vec![] } else { ports.put_in_order(&items).await? };
     for &i in &unwritten {
         if let Some(item) = items.get(i) {
             let error = PortError("not every item of a batch was taken".into());
-            fail(&mut failed, Failed { record: item.sequence.record, error });
+            fail(&mut done.failed, Failed { record: item.sequence.record, error });
         }
     }
     for i in 0..items.len() {
@@ -216,47 +183,67 @@ async fn process_part<P: Table + Signals, A: SetAsideStore>(
     // Where each of `others` found its identity taken, by what.
     let mut holders: HashMap<usize, Item> = HashMap::new();
     for i in order {
-        let Some((other, arrival)) = others.get(i) else { continue };
-        match ports.put_new(&other.item, *arrival).await {
+        let Some(other) = others.get(i) else { continue };
+        match ports.put_new(&other.item, first.arrived_at).await {
             Ok(Put::Stored) => count_stored(&mut done.counts, other.record, &other.item),
             Ok(Put::Taken(holder)) if holder.sequence == other.item.sequence => {
                 count_stored(&mut done.counts, other.record, &other.item);
+            }
+            Ok(Put::Taken(holder)) if holder.expired(other.arrival) => {
+                fail(&mut done.failed, expired(other.item.sequence.record));
+                break;
             }
             Ok(Put::Taken(holder)) => {
                 count_second(&mut done.counts, other.record, &other.item.quote, &holder.quote);
                 holders.insert(i, *holder);
             }
             Err(error) => {
-                // What follows of the same identity must not come first: stop here.
-                fail(&mut failed, Failed { record: other.item.sequence.record, error });
+                // What follows comes again in any case: no more calls to what fails already.
+                fail(&mut done.failed, Failed { record: other.item.sequence.record, error });
                 break;
             }
         }
     }
     for (second, first) in seconds {
         let first = match first {
-            First::InOrder(i) => items.get(i).map(|item| &item.quote),
-            First::Other(i) => holders.get(&i).or_else(|| others.get(i).map(|(a, _)| &a.item)).map(|item| &item.quote),
-            First::Table(i) => taken.get(i).map(|item| &item.quote),
+            First::InOrder(i) => items.get(i),
+            First::Other(i) => holders.get(&i).or_else(|| others.get(i).map(|a| &a.item)),
+            First::Table(i) => taken.get(i),
         };
-        if let Some(first) = first {
-            count_second(&mut done.counts, second.record, &second.item.quote, first);
+        match first {
+            Some(first) if first.expired(second.arrival) => {
+                fail(&mut done.failed, expired(second.item.sequence.record));
+            }
+            Some(first) => count_second(&mut done.counts, second.record, &second.item.quote, &first.quote),
+            None => {}
         }
     }
-    match failed {
-        None => done.in_order.extend(items),
-        Some(failed) => {
-            done.in_order.extend(items.into_iter().filter(|item| item.sequence.record < failed.record));
-            done.failed = Some(failed);
-        }
+    done.in_order = items;
+    if let Some(failed) = &done.failed {
+        done.in_order.retain(|item| item.sequence.record < failed.record);
     }
-    Ok(())
+    Ok(done)
+}
+
+/// A quote of the batch, and the record it came in.
+struct Arrived {
+    item: Item,
+    record: usize,
+    arrival: Timestamp,
+}
+
+/// The first quote of an identity, as far as is known.
+#[derive(Clone, Copy)]
+enum First {
+    InOrder(usize),
+    Other(usize),
+    Table(usize),
 }
 
 /// One symbol's quotes, folded in stream order.
 struct Fold {
     newest: Option<Newest>,
-    /// The part's own in-order quotes: market time, and place among the in-order items. Ascending.
+    /// The batch's own in-order quotes: market time, and place among the in-order items. Ascending.
     in_order: Vec<(Timestamp, usize)>,
     /// The other identities that are taken.
     firsts: BTreeMap<Timestamp, First>,
@@ -272,26 +259,33 @@ impl Fold {
         Self { newest: head.newest, in_order: Vec::new(), firsts }
     }
 
+    /// Whether what the quote is judged by counted when the batch began, and does no longer.
+    fn expires(&self, arrived: &Arrived, taken: &[Item]) -> bool {
+        let holder = match self.firsts.get(&arrived.item.quote.timestamp) {
+            Some(First::Table(i)) => taken.get(*i),
+            _ => None,
+        };
+        self.newest.as_ref().is_some_and(|n| n.expires_at <= arrived.arrival.seconds())
+            || holder.is_some_and(|item| item.expired(arrived.arrival))
+    }
+
     fn quote(
         &mut self,
         mut arrived: Arrived,
-        arrival: Timestamp,
-        taken: &[Item],
         in_order: &mut Vec<Arrived>,
-        others: &mut Vec<(Arrived, Timestamp)>,
+        others: &mut Vec<Arrived>,
         seconds: &mut Vec<(Arrived, First)>,
     ) {
         let timestamp = arrived.item.quote.timestamp;
-        self.newest.take_if(|n| n.expires_at <= arrival.seconds());
         arrived.item.late = self.newest.as_ref().is_some_and(|n| timestamp <= n.timestamp);
-        if let Some(first) = self.first(timestamp, arrival, taken) {
+        if let Some(first) = self.first(timestamp) {
             seconds.push((arrived, first));
             return;
         }
         let quote = &arrived.item.quote;
         if arrived.item.late || quote.stale || quote.origin == Origin::Backfill {
             self.firsts.insert(timestamp, First::Other(others.len()));
-            others.push((arrived, arrival));
+            others.push(arrived);
             return;
         }
         let (mut window, side) = match &self.newest {
@@ -307,16 +301,13 @@ impl Fold {
     }
 
     /// What holds the identity, as far as is known without asking the table.
-    fn first(&self, timestamp: Timestamp, arrival: Timestamp, taken: &[Item]) -> Option<First> {
+    fn first(&self, timestamp: Timestamp) -> Option<First> {
         if self.in_order.last().is_some_and(|(newest, _)| timestamp <= *newest)
             && let Ok(at) = self.in_order.binary_search_by_key(&timestamp, |(t, _)| *t)
         {
             return self.in_order.get(at).map(|(_, i)| First::InOrder(*i));
         }
-        match self.firsts.get(&timestamp)? {
-            First::Table(i) if taken.get(*i).is_none_or(|item| item.expired(arrival)) => None,
-            first => Some(*first),
-        }
+        self.firsts.get(&timestamp).copied()
     }
 }
 
@@ -338,6 +329,10 @@ fn item(
         processed_at: now,
         expires_at: arrival.seconds().saturating_add(settings.retention),
     }
+}
+
+fn expired(record: RecordSequence) -> Failed {
+    Failed { record, error: PortError("something expired since the batch began: it comes again by itself".into()) }
 }
 
 fn fail(first: &mut Option<Failed>, failed: Failed) {

@@ -117,7 +117,7 @@ impl<'t> Tables<'t> {
         Self { db, ids }
     }
 
-    fn head(&mut self, asked: &Asked) -> rusqlite::Result<Head> {
+    fn head(&mut self, asked: &Asked, arrival: Timestamp) -> rusqlite::Result<Head> {
         let symbol = self.ids.symbol(self.db, &asked.symbol)?;
         let mut statement =
             self.db.prepare_cached("SELECT timestamp, prices, side, expires_at FROM heads WHERE symbol = ?")?;
@@ -128,10 +128,12 @@ impl<'t> Tables<'t> {
                 let side = Side::from_sign(row.get(2)?);
                 Ok(Newest { timestamp, trail: Trail { window, side }, expires_at: row.get(3)? })
             })
-            .optional()?;
+            .optional()?
+            .filter(|newest| newest.expires_at > arrival.seconds());
         let above = newest.as_ref().map_or(i64::MIN, |n| n.timestamp.millis().saturating_add(1));
-        let mut statement = self.db.prepare_cached(&format!("{SELECT_ITEM} WHERE q.symbol = ? AND timestamp BETWEEN ? AND ?"))?;
-        let mut rows = statement.query([symbol, above.max(asked.first.millis()), asked.last.millis()])?;
+        let mut statement = self.db.prepare_cached(&format!("{SELECT_ITEM} WHERE q.symbol = ? AND timestamp BETWEEN ? AND ? AND expires_at > ?"))?;
+        let (first, last) = (above.max(asked.first.millis()), asked.last.millis());
+        let mut rows = statement.query([symbol, first, last, arrival.seconds()])?;
         let mut taken = Vec::new();
         while let Some(row) = rows.next()? {
             taken.push(item(row)?);
@@ -275,8 +277,13 @@ impl<'t> Tables<'t> {
 }
 
 impl Table for Tables<'_> {
-    async fn heads(&mut self, asked: &[Asked], _before: RecordSequence) -> Result<Vec<Head>, PortError> {
-        asked.iter().map(|asked| self.head(asked)).collect::<Result<_, _>>().map_err(failed)
+    async fn heads(
+        &mut self,
+        asked: &[Asked],
+        _before: RecordSequence,
+        arrival: Timestamp,
+    ) -> Result<Vec<Head>, PortError> {
+        asked.iter().map(|asked| self.head(asked, arrival)).collect::<Result<_, _>>().map_err(failed)
     }
 
     async fn put_in_order(&mut self, items: &[Item]) -> Result<Vec<usize>, PortError> {
