@@ -332,6 +332,11 @@ impl Local {
         Ok((drained?, events.try_iter().collect()))
     }
 
+    /// What waits for the consumers.
+    pub fn lag(&self) -> Result<Lag, Error> {
+        lag(&self.folder.table()?, &self.folder.stream()?).map_err(|e| self.failed(e))
+    }
+
     /// What became of a run.
     pub fn run(&self, run: i64) -> Result<Run, Error> {
         let db = self.folder.table()?;
