@@ -1,2 +1,7 @@
 //! The command line.
+
+pub mod queries;
+pub mod rows;
+pub mod targets;
+
 fn main() {}

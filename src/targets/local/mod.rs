@@ -1,0 +1,3 @@
+//! A pipeline on this machine, everything embedded.
+
+pub mod sql;

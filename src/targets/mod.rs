@@ -1,0 +1,3 @@
+//! Where a pipeline runs.
+
+pub mod local;
