@@ -69,9 +69,9 @@ impl Settings {
         }
         let home = match env::var_os("STOCKPIPE_HOME").filter(|home| !home.is_empty()) {
             Some(home) => PathBuf::from(home),
-            None => dirs::data_dir().map(|data| data.join("stockpipe")).ok_or_else(|| {
-                usage("there is no folder for local stacks").hint("set STOCKPIPE_HOME to one")
-            })?,
+            None => dirs::data_dir()
+                .map(|data| data.join("stockpipe"))
+                .ok_or_else(|| usage("there is no folder for local stacks").hint("set STOCKPIPE_HOME to one"))?,
         };
         let text = |value: Option<yaml_serde::Value>, yes: &str| match value {
             Some(yaml_serde::Value::String(text)) => Some(text),
@@ -105,9 +105,10 @@ impl StackOptions {
         let mut options = kept.unwrap_or_default();
         if let Some(retention) = self.retention.as_ref().or(others.retention.as_ref()) {
             let seconds = parse_duration(retention).map_err(|e| invalid("retention", retention, &e))?.as_secs();
-            options.retention = i64::try_from(seconds).ok().filter(|s| *s >= 1).ok_or_else(|| {
-                invalid("retention", retention, &"at least a second")
-            })?;
+            options.retention = i64::try_from(seconds)
+                .ok()
+                .filter(|s| *s >= 1)
+                .ok_or_else(|| invalid("retention", retention, &"at least a second"))?;
         }
         if let Some(percent) = self.anomaly_percent.as_ref().or(others.anomaly_percent.as_ref()) {
             if pipeline::AnomalyThreshold::percent(percent).is_none() {

@@ -78,9 +78,7 @@ fn confirm(name: &str, yes: bool) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
-    let not_confirmed = |why: &str| {
-        Error::new(format!("nothing was removed: {why}")).status(ExitStatus::NotConfirmed)
-    };
+    let not_confirmed = |why: &str| Error::new(format!("nothing was removed: {why}")).status(ExitStatus::NotConfirmed);
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
         return Err(not_confirmed("confirm with --yes (there is no terminal to ask on)"));
     }

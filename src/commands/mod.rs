@@ -14,10 +14,7 @@ use crate::{
     error::{Error, ExitStatus},
     report::{progress::Progress, style, table},
     settings::Settings,
-    targets::local::{
-        Drained, Local,
-        consumers::Event,
-    },
+    targets::local::{Drained, Local, consumers::Event},
 };
 use pipeline::{Raised, Symbol};
 
@@ -58,7 +55,8 @@ fn symbols(typed: &[String]) -> Result<Vec<Symbol>, Error> {
 /// Takes what waits before a question is answered, and says what is missing if that takes too long.
 fn catch_up(local: &Local) -> Result<(), Error> {
     let mut progress = Progress::new("storing what waits", None);
-    let (drained, events) = local.catch_up(|lag| progress.message(&format!("{} quotes", style::count(lag.process.max(lag.archive)))))?;
+    let (drained, events) =
+        local.catch_up(|lag| progress.message(&format!("{} quotes", style::count(lag.process.max(lag.archive)))))?;
     progress.finish();
     for event in &events {
         if let Some(line) = event_line(event) {
@@ -67,7 +65,10 @@ fn catch_up(local: &Local) -> Result<(), Error> {
     }
     if let Drained::Missing { quotes, because } = drained {
         style::say(&style::warning(&format!("{} quotes are still missing here: {because}", style::count(quotes))));
-        style::say(&style::hint(&format!("ask again in a moment, or see `stockpipe status{}`", local.folder().stack_flag())));
+        style::say(&style::hint(&format!(
+            "ask again in a moment, or see `stockpipe status{}`",
+            local.folder().stack_flag()
+        )));
     }
     Ok(())
 }

@@ -77,12 +77,7 @@ fn write_lines(out: &mut impl Write, local: &Local, status: &Status) -> io::Resu
     writeln!(out, "  stream     {} quotes, {} records ever put", count(status.stream.1), count(status.stream.0))?;
     writeln!(out, "  lag        {health}")?;
     writeln!(out, "  consumers  {consumers}")?;
-    writeln!(
-        out,
-        "  table      {} quotes of {} symbols",
-        count(status.table.0),
-        count(status.table.1)
-    )?;
+    writeln!(out, "  table      {} quotes of {} symbols", count(status.table.0), count(status.table.1))?;
     let pending = match status.signals.1 {
         0 => String::new(),
         pending => format!(", {} alerts to be published", count(pending)),

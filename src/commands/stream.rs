@@ -10,7 +10,7 @@ use crate::{
     sources::{self, Flow, Outgoing, Source, SourceError, SourceOptions, SourceSpec, Speed},
     targets::local::{
         Drained, Lag, Local, Run, Wake,
-        consumers::{Consumers, Event, Role},
+        consumers::Event,
         producer::{Ack, OnAck, Producer},
         stream,
     },
@@ -20,7 +20,7 @@ use std::{
     io::{self, Write},
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
         mpsc,
     },
     thread,
@@ -43,9 +43,10 @@ pub fn run(settings: &Settings, arguments: &cli::Stream) -> Result<ExitStatus, E
     let plan = Plan::new(arguments)?;
     let local = Local::new(settings.folder());
     local.last()?;
-    let source = sources::open(&plan.spec, plan.options.clone()).map_err(|e| source_error(&e))?;
+    let source = plan.open()?;
     let interrupt = Interrupt::listen()?;
-    let outcome = Outcome::of(&local, source, &plan, &interrupt, Output { format: settings.format, acks: arguments.acks })?;
+    let outcome =
+        Outcome::of(&local, source, &plan, &interrupt, Output { format: settings.format, acks: arguments.acks })?;
     outcome.report(settings, &local)
 }
 
@@ -72,8 +73,7 @@ impl Plan {
         let wrong = |option: &str, text: &str, why: &dyn std::fmt::Display| {
             Error::new(format!("--{option} '{}'", style::visible(text))).because(why).status(ExitStatus::Usage)
         };
-        let duration =
-            |option: &str, text: &str| sources::parse_duration(text).map_err(|e| wrong(option, text, &e));
+        let duration = |option: &str, text: &str| sources::parse_duration(text).map_err(|e| wrong(option, text, &e));
         let spec: SourceSpec = arguments.source.parse().map_err(|e| wrong("source", &arguments.source, &e))?;
         let speed = match (&arguments.speed, &spec) {
             (Some(text), _) => text.parse().map_err(|e| wrong("speed", text, &e))?,
@@ -111,6 +111,11 @@ impl Plan {
             count: None,
             duration: None,
         }
+    }
+
+    /// The source, ready to run.
+    pub fn open(&self) -> Result<Box<dyn Source>, Error> {
+        sources::open(&self.spec, self.options.clone()).map_err(|e| source_error(&e))
     }
 
     fn unhurried(&self) -> bool {
@@ -158,10 +163,7 @@ impl Outcome {
         let producer = Producer::start(local.folder(), run, Arc::clone(&wake), on_ack)?;
         let total = plan.count.or_else(|| source.total());
         let name = source.name();
-        style::say(&format!(
-            "{name} → local stack '{}'   Ctrl-C stops, nothing is lost",
-            local.folder().name()
-        ));
+        style::say(&format!("{name} → local stack '{}'   Ctrl-C stops, nothing is lost", local.folder().name()));
 
         let counters = Arc::new(Counters::default());
         let feeder = Feeder {
@@ -182,28 +184,25 @@ impl Outcome {
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
 
         let mut screen = Screen { progress: Progress::new(&name, total), output };
-        let fed = screen.watch(&finished, &shown, &events, &counters, interrupt);
-        if fed.is_err() {
-            // Nobody reads any more: stop as on Ctrl-C, and let what was sent be stored.
-            interrupt.set();
-        }
-        let fed = match fed {
+        let fed = match screen.watch(&finished, shown, &events, &counters, interrupt) {
             Ok(fed) => fed,
-            Err(_) => finished.recv().unwrap_or_default(),
+            Err(_) => {
+                // Nobody reads any more: stop as on Ctrl-C, and let what was sent be stored.
+                interrupt.set();
+                finished.recv_timeout(PATIENCE).unwrap_or_default()
+            }
         };
 
         let last = local.last()?;
         let mut in_flight = None;
         let mut best = (u64::MAX, Instant::now());
-        let drained = local.drain(&consumers, last, |role, lag| {
+        let drained = local.drain(&consumers, last, |_, lag| {
             in_flight.get_or_insert(lag.process);
             screen.draining(lag, &events);
             let waiting = lag.process + lag.archive;
             if waiting < best.0 {
                 best = (waiting, Instant::now());
             }
-            // A process that was killed leaves a lease that has to run out first.
-            let _: &Role = role;
             best.1.elapsed() < PATIENCE
         })?;
         consumers.stop();
@@ -233,10 +232,8 @@ impl Outcome {
             (true, in_flight) => format!("drained {} in flight. ", style::count(in_flight)),
             _ => String::new(),
         };
-        let mut parts = vec![
-            format!("{} sent", style::count(self.sent)),
-            format!("{} stored", style::count(run.stored)),
-        ];
+        let mut parts =
+            vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.stored))];
         for (number, what) in [
             (run.duplicates, "duplicate"),
             (run.revised, "revised"),
@@ -306,7 +303,6 @@ impl Outcome {
 #[derive(Debug, Default)]
 struct Counters {
     sent: AtomicU64,
-    ended: AtomicBool,
 }
 
 /// How feeding ended.
@@ -369,7 +365,6 @@ impl Feeder {
         }
         let (sent, result) = producer.finish();
         self.counters.sent.store(sent, Ordering::Relaxed);
-        self.counters.ended.store(true, Ordering::Release);
         Fed { sent, failure: failure.or(result.err()) }
     }
 
@@ -424,50 +419,33 @@ impl Screen {
     fn watch(
         &mut self,
         finished: &mpsc::Receiver<Fed>,
-        shown: &mpsc::Receiver<Show>,
+        shown: mpsc::Receiver<Show>,
         events: &mpsc::Receiver<Event>,
         counters: &Counters,
         interrupt: &Interrupt,
     ) -> io::Result<Fed> {
         loop {
-            let mut out = anstream::stdout().lock();
-            let wait = shown.recv_timeout(TICK);
-            for show in wait.iter().chain(shown.try_iter().collect::<Vec<_>>().iter()) {
-                match show {
-                    Show::Acks(acks) => acks.iter().try_for_each(|ack| write_ack(&mut out, ack))?,
-                    Show::Quote(quote) => writeln!(out, "{}", quote_line(quote))?,
-                }
+            match shown.recv_timeout(TICK) {
+                Ok(first) => write_shown(std::iter::once(first).chain(shown.try_iter()))?,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(TICK),
             }
-            out.flush()?;
-            drop(out);
             self.events_to(events)?;
             self.progress.set(counters.sent.load(Ordering::Relaxed));
-            match finished.try_recv() {
-                Ok(fed) => {
-                    // What was shown between the last look and the end.
-                    let mut out = anstream::stdout().lock();
-                    for show in shown.try_iter() {
-                        match show {
-                            Show::Acks(acks) => acks.iter().try_for_each(|ack| write_ack(&mut out, ack))?,
-                            Show::Quote(quote) => writeln!(out, "{}", quote_line(&quote))?,
-                        }
-                    }
-                    out.flush()?;
-                    return Ok(fed);
+            let fed = match finished.try_recv() {
+                Ok(fed) => Some(fed),
+                Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
+                // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
+                Err(mpsc::TryRecvError::Empty) if interrupt.is_set() => {
+                    let fed = finished.recv_timeout(Duration::from_millis(500)).ok();
+                    Some(fed.unwrap_or_else(|| Fed { sent: counters.sent.load(Ordering::Relaxed), failure: None }))
                 }
-                Err(mpsc::TryRecvError::Empty) => {
-                    if wait == Err(mpsc::RecvTimeoutError::Disconnected) {
-                        thread::sleep(TICK);
-                    }
-                }
-                Err(mpsc::TryRecvError::Disconnected) => return Ok(Fed::default()),
-            }
-            // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
-            if interrupt.is_set() && !counters.ended.load(Ordering::Acquire) {
-                if let Ok(fed) = finished.recv_timeout(Duration::from_millis(500)) {
-                    return Ok(fed);
-                }
-                return Ok(Fed { sent: counters.sent.load(Ordering::Relaxed), failure: None });
+                Err(mpsc::TryRecvError::Empty) => None,
+            };
+            if let Some(fed) = fed {
+                // What came between the last look and the end.
+                write_shown(shown.try_iter())?;
+                return Ok(fed);
             }
         }
     }
@@ -504,12 +482,24 @@ impl Screen {
     }
 }
 
-fn write_ack(out: &mut impl Write, ack: &Ack) -> io::Result<()> {
-    let key = serde_json::Value::from(&*ack.key);
-    match ack.through {
-        Some(through) => writeln!(out, r#"{{"acked":{key},"through":"{through}","count":{}}}"#, ack.count),
-        None => writeln!(out, r#"{{"acked":{key},"through":null,"count":{}}}"#, ack.count),
+/// Writes lines to standard output, all at once: there may be thousands a second.
+fn write_shown(shown: impl Iterator<Item = Show>) -> io::Result<()> {
+    let mut text = String::new();
+    for show in shown {
+        match show {
+            Show::Acks(acks) => acks.iter().for_each(|ack| text.push_str(&ack_line(ack))),
+            Show::Quote(quote) => text.push_str(&quote_line(&quote)),
+        }
     }
+    let mut out = anstream::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+fn ack_line(ack: &Ack) -> String {
+    let key = serde_json::Value::from(&*ack.key);
+    let through = ack.through.map_or_else(|| "null".into(), |through| format!("\"{through}\""));
+    format!("{{\"acked\":{key},\"through\":{through},\"count\":{}}}\n", ack.count)
 }
 
 fn quote_line(quote: &Quote) -> String {
@@ -519,7 +509,7 @@ fn quote_line(quote: &Quote) -> String {
         Some(_) => "= 0 %".into(),
         None => String::new(),
     };
-    format!("{}  {:<8} {:>12}  {change}", quote.timestamp, quote.symbol, quote.price)
+    format!("{}  {:<8} {:>12}  {change}\n", quote.timestamp, quote.symbol, quote.price)
 }
 
 fn source_error(error: &SourceError) -> Error {

@@ -76,7 +76,7 @@ fn plan(local: &Local, before: Option<&Options>, options: &Options) -> Vec<(&'st
         ),
         ("signals", kept(action(false)), "kept for ever".to_owned()),
         ("lake", kept(action(lake)), raw.to_owned()),
-        ("queries", "unchanged", format!("{} saved", crate::queries::all().len())),
+        ("queries", "unchanged", format!("{} saved", crate::queries::bundled().map_or(0, |q| q.len()))),
     ]
 }
 

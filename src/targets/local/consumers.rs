@@ -7,9 +7,9 @@
 
 use super::{
     Settings, Wake,
+    lake::{self, Lake},
     latency::Histogram,
     lease::{Acquired, Holder, Lease, RENEWED_EVERY},
-    lake::{self, Lake},
     state::{Folder, integer},
     stream::{self, Batch, BatchSize},
     table::{self, Ids, SetAsides, Tables},
@@ -17,7 +17,8 @@ use super::{
 use crate::error::Error;
 use futures::executor::block_on;
 use pipeline::{
-    Counts, PortError, Processed, Raised, Reason, Record, SetAside, SetAsideStore, Signal, Signals, archive, process, trend,
+    Counts, PortError, Processed, Raised, Reason, Record, SetAside, SetAsideStore, Signal, Signals, archive, process,
+    trend,
 };
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::{
@@ -397,12 +398,7 @@ impl<'s> Session<'s> {
         );
     }
 
-    fn process_batch(
-        &self,
-        batch: &Batch,
-        ids: &mut Ids,
-        alerts: &mpsc::Sender<Vec<Raised>>,
-    ) -> Result<(), Failure> {
+    fn process_batch(&self, batch: &Batch, ids: &mut Ids, alerts: &mpsc::Sender<Vec<Raised>>) -> Result<(), Failure> {
         let Some(last) = batch.records.last().and_then(|r| r.sequence.number()) else { return Ok(()) };
         let (counts, pending) = self.transact("process", last, |tx| {
             let mut ports = Tables::new(tx, ids);
@@ -412,7 +408,11 @@ impl<'s> Session<'s> {
             if let Some(failed) = done.failed {
                 // The heads in the database are past the failed record now: all of it is rolled back, and what
                 // comes before the record is delivered by itself.
-                return Err(Failure { first: failed.record.number(), error: failed.error.to_string(), panicked: false });
+                return Err(Failure {
+                    first: failed.record.number(),
+                    error: failed.error.to_string(),
+                    panicked: false,
+                });
             }
             let (_, pending) = block_on(trend::record(&done.in_order, &mut ports))?;
             add_to_runs(tx, batch, &done)?;
@@ -674,7 +674,15 @@ fn add_to_runs(tx: &Connection, batch: &Batch, done: &Processed) -> Result<(), F
              set_aside = set_aside + ?, signals = signals + ?, updated_at = ? WHERE run = ?",
         )?
         .execute(params![
-            quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals,
+            quotes,
+            stored,
+            duplicates,
+            revised,
+            late,
+            stale,
+            anomalies,
+            set_aside,
+            signals,
             stream::now().millis(),
             run
         ])?;

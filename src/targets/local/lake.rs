@@ -226,9 +226,8 @@ pub fn replace(tx: &Connection, sources: &[Listed], merged: &Listed, now: Timest
 /// Deletes files that were replaced an hour ago and more.
 pub fn remove_replaced(folder: &Folder, db: &Connection, now: Timestamp) -> rusqlite::Result<()> {
     let mut statement = db.prepare_cached("SELECT name FROM lake_files WHERE replaced_at < ?")?;
-    let names: Vec<String> = statement
-        .query_map([now.millis() - REPLACED_STAYS], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let names: Vec<String> =
+        statement.query_map([now.millis() - REPLACED_STAYS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for name in names {
         // Gone already is as good; anything else is tried again the next time.
         match fs::remove_file(folder.lake().join(&name)) {

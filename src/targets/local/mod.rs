@@ -292,9 +292,8 @@ impl Local {
         let (table, stream) = (self.folder.table()?, self.folder.stream()?);
         consumers::want_through(&table, through).map_err(|e| self.failed(e))?;
         loop {
-            let reached = (|| {
-                Ok(consumers::checkpoint(&table, "process")?.min(consumers::checkpoint(&table, "archive")?))
-            })();
+            let reached =
+                (|| Ok(consumers::checkpoint(&table, "process")?.min(consumers::checkpoint(&table, "archive")?)))();
             if reached.map_err(|e| self.failed(e))? >= through {
                 return Ok(Drained::All);
             }
@@ -378,7 +377,9 @@ impl Local {
                 table::SELECT_ITEM
             ))?;
             for id in ids {
-                found.extend(statement.query_map([id, stream::now().seconds()], table::item)?.collect::<Result<Vec<_>, _>>()?);
+                found.extend(
+                    statement.query_map([id, stream::now().seconds()], table::item)?.collect::<Result<Vec<_>, _>>()?,
+                );
             }
             Ok(found)
         })()
@@ -465,10 +466,7 @@ impl Local {
                 options: Options::read(&db)?,
                 holder: lease::holder(&db)?.map(|h| h.name),
                 lag: lag(&db, &stream)?,
-                stream: (
-                    stream::last(&stream)?,
-                    integer(&stream, "SELECT sum(quotes) FROM log")?.unwrap_or(0) as u64,
-                ),
+                stream: (stream::last(&stream)?, integer(&stream, "SELECT sum(quotes) FROM log")?.unwrap_or(0) as u64),
                 table: (count("SELECT count(*) FROM quotes")?, count("SELECT count(*) FROM symbols")?),
                 signals: (
                     count("SELECT count(*) FROM signals")?,

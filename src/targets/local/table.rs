@@ -5,8 +5,8 @@
 
 use super::stream;
 use pipeline::{
-    Asked, Average, Head, Item, Newest, Origin, Percent, PortError, Price, Put, Quote, Raised, RecordSequence, SetAside,
-    SetAsideStore, Side, Signals, Symbol, Table, Timestamp, Trail, Volume, Window,
+    Asked, Average, Head, Item, Newest, Origin, Percent, PortError, Price, Put, Quote, Raised, RecordSequence,
+    SetAside, SetAsideStore, Side, Signals, Symbol, Table, Timestamp, Trail, Volume, Window,
 };
 use rusqlite::{
     CachedStatement, Connection, OptionalExtension, Row,
@@ -131,7 +131,9 @@ impl<'t> Tables<'t> {
             .optional()?
             .filter(|newest| newest.expires_at > arrival.seconds());
         let above = newest.as_ref().map_or(i64::MIN, |n| n.timestamp.millis().saturating_add(1));
-        let mut statement = self.db.prepare_cached(&format!("{SELECT_ITEM} WHERE q.symbol = ? AND timestamp BETWEEN ? AND ? AND expires_at > ?"))?;
+        let mut statement = self.db.prepare_cached(&format!(
+            "{SELECT_ITEM} WHERE q.symbol = ? AND timestamp BETWEEN ? AND ? AND expires_at > ?"
+        ))?;
         let (first, last) = (above.max(asked.first.millis()), asked.last.millis());
         let mut rows = statement.query([symbol, first, last, arrival.seconds()])?;
         let mut taken = Vec::new();
@@ -267,10 +269,9 @@ impl<'t> Tables<'t> {
                     return Ok(true);
                 }
                 // Claimed by another quote of the session: that one's alert is on its way.
-                let sql = "SELECT alerted_at IS NULL AND timestamp = ?3 FROM anomalies WHERE symbol = ?1 AND session = ?2";
-                self.db
-                    .prepare_cached(sql)?
-                    .query_row([symbol, session, anomaly.timestamp.millis()], |row| row.get(0))
+                let sql =
+                    "SELECT alerted_at IS NULL AND timestamp = ?3 FROM anomalies WHERE symbol = ?1 AND session = ?2";
+                self.db.prepare_cached(sql)?.query_row([symbol, session, anomaly.timestamp.millis()], |row| row.get(0))
             }
         }
     }
@@ -344,9 +345,8 @@ impl SetAsideStore for SetAsides<'_> {
 /// What raised an alert that is not published yet, oldest first: after a crash.
 pub fn pending_alerts(db: &Connection) -> rusqlite::Result<Vec<Raised>> {
     let mut pending = Vec::new();
-    let mut statement = db.prepare_cached(&format!(
-        "{SELECT_SIGNAL} WHERE alert AND alerted_at IS NULL ORDER BY number"
-    ))?;
+    let mut statement =
+        db.prepare_cached(&format!("{SELECT_SIGNAL} WHERE alert AND alerted_at IS NULL ORDER BY number"))?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         pending.push(Raised::Signal(signal(row)?));
