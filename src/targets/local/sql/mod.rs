@@ -34,6 +34,8 @@ use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread::available_paralle
 
 /// What queries call the lake.
 const TABLE: &str = "stock_data_table";
+/// What DataFusion puts before the name of a table, which nobody asked for.
+const CATALOG: &str = "datafusion.public.";
 /// The users of memory that are named when there is too little of it.
 const NAMED_CONSUMERS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(2);
 
@@ -69,7 +71,7 @@ pub enum SqlError {
     #[error("a parameter is written `?`, not `{0}`")]
     Placeholder(String),
     /// It would change something.
-    #[error("a query can only read: {0}")]
+    #[error("a query can only read; refused: {0}")]
     ReadOnly(String),
     /// Not one statement.
     #[error("one statement expected, not {0}")]
@@ -132,7 +134,7 @@ impl Engine {
             .with_allow_dml(false)
             .with_allow_statements(false)
             .verify_plan(&plan)
-            .map_err(|e| SqlError::ReadOnly(message(&e)))?;
+            .map_err(|e| SqlError::ReadOnly(message(&e).rsplit(": ").next().unwrap_or_default().to_owned()))?;
         let plan = DataFrame::new(state, plan).create_physical_plan().await.map_err(not_understood)?;
         let bytes = table::bytes(&plan);
         let batches = execute_stream(plan, self.context.task_ctx()).map_err(failed)?;
@@ -177,9 +179,11 @@ fn message(error: &DataFusionError) -> String {
         other => other.strip_backtrace(),
     };
     let text = text.split(DataFusionError::BACK_TRACE_SEP).next().unwrap_or_default();
-    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(CATALOG, "");
     match error.diagnostic().and_then(|d| d.span) {
-        Some(span) => format!("{text} (line {}, column {})", span.start.line, span.start.column),
-        None => text,
+        Some(span) if !text.contains(" at Line: ") => {
+            format!("{text} (line {}, column {})", span.start.line, span.start.column)
+        }
+        _ => text,
     }
 }

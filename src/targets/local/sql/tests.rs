@@ -9,6 +9,7 @@ use pipeline::{
     lake::{LakeQuote, encode},
     quote::FIELDS,
 };
+use proptest::prelude::*;
 use std::{fs, path::Path};
 
 const MEMORY: usize = 64 << 20;
@@ -291,6 +292,14 @@ async fn errors_are_one_line_and_say_where() {
         let error = refused(&engine, sql).await.to_string();
         assert!(error.contains(message) && !error.contains('\n'), "{error}");
     }
+    // The parser tells a place of its own accord; once is enough.
+    let parsed = refused(&engine, "SELECT price FRM x WHERE").await.to_string();
+    assert_eq!(parsed, "Expected: end of statement, found: x at Line: 1, Column: 18");
+    assert_eq!(refused(&engine, "DROP TABLE x").await.to_string(), "a query can only read; refused: DropTable");
+    assert_eq!(
+        refused(&engine, "SELECT 1 FROM nowhere").await.to_string(),
+        "table 'nowhere' not found (line 1, column 15)"
+    );
     let where_to_look = refused(&engine, "SELECT\n  prize FROM stock_data_table").await.to_string();
     assert!(where_to_look.ends_with("(line 2, column 3)"), "{where_to_look}");
 }
@@ -366,6 +375,34 @@ async fn a_sort_larger_than_the_memory_goes_to_disk() {
         }
     }
     assert_eq!(count, 200_000);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn any_cut_into_files_shows_the_first_of_each_identity(
+        quotes in proptest::collection::vec((0..2_usize, 19..21_u8, 0..8_u8, 0..4_usize), 1..60),
+        batch_size in prop_oneof![Just(1_usize), Just(3), Just(8192)],
+    ) {
+        let mut files = vec![Vec::new(); 4];
+        let mut expected = std::collections::BTreeMap::new();
+        for (record, (symbol, day, hour, file)) in quotes.into_iter().enumerate() {
+            let (symbol, time) = (["A", "B"][symbol], format!("2026-11-{day}T0{hour}:00:00.000Z"));
+            let price = (record + 1).to_string();
+            files[file].push(quote(symbol, &time, &price, record as u64));
+            expected.entry((symbol, time)).or_insert(price);
+        }
+        let mut lake = Lake::new();
+        files.into_iter().for_each(|file| lake.add(file));
+        let engine = lake.engine();
+        let state = engine.context.state_ref();
+        let size = batch_size.to_string();
+        state.write().config_mut().options_mut().set("datafusion.execution.batch_size", &size).expect("a setting");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let expected: Vec<_> = expected.into_iter().map(|((s, t), p)| format!("{s},{t},{p}")).collect();
+        prop_assert_eq!(runtime.block_on(rows(&engine, ALL)), expected);
+    }
 }
 
 mod saved {
