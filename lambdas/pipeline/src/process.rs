@@ -151,7 +151,7 @@ pub async fn process<P: Table + Signals, A: SetAsideStore>(
         aside.put(&rejected).await?;
     }
 
-    let (mut in_order, mut others, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
+    let mut parts = Parts::default();
     let mut taken: Vec<Item> = Vec::new();
     for (quotes, head) in arrived.into_iter().zip(heads) {
         let mut fold = Fold::new(head, &mut taken);
@@ -160,14 +160,14 @@ pub async fn process<P: Table + Signals, A: SetAsideStore>(
                 fail(&mut done.failed, expired(quote.item.sequence.record));
                 break;
             }
-            fold.quote(quote, &mut in_order, &mut others, &mut seconds);
+            fold.quote(quote, &mut parts);
         }
     }
+    let Parts { items, records, others, seconds } = parts;
     // By symbol so far; what is written one by one is written in stream order.
     let mut order: Vec<usize> = (0..others.len()).collect();
     order.sort_by_key(|&i| others.get(i).map(|a: &Arrived| a.item.sequence));
 
-    let (items, records): (Vec<Item>, Vec<usize>) = in_order.into_iter().map(|a: Arrived| (a.item, a.record)).unzip();
     let unwritten = if items.is_empty() { vec![] } else { ports.put_in_order(&items).await? };
     for &i in &unwritten {
         if let Some(item) = items.get(i) {
@@ -240,6 +240,18 @@ enum First {
     Table(usize),
 }
 
+/// A batch, folded: what is to be done with its quotes.
+#[derive(Default)]
+struct Parts {
+    /// The in-order items, symbol by symbol, and beside each the place of its record.
+    items: Vec<Item>,
+    records: Vec<usize>,
+    /// Those that are written one by one.
+    others: Vec<Arrived>,
+    /// Those whose identity is taken, by what.
+    seconds: Vec<(Arrived, First)>,
+}
+
 /// One symbol's quotes, folded in stream order.
 struct Fold {
     newest: Option<Newest>,
@@ -269,35 +281,30 @@ impl Fold {
             || holder.is_some_and(|item| item.expired(arrived.arrival))
     }
 
-    fn quote(
-        &mut self,
-        mut arrived: Arrived,
-        in_order: &mut Vec<Arrived>,
-        others: &mut Vec<Arrived>,
-        seconds: &mut Vec<(Arrived, First)>,
-    ) {
+    fn quote(&mut self, mut arrived: Arrived, parts: &mut Parts) {
         let timestamp = arrived.item.quote.timestamp;
         arrived.item.late = self.newest.as_ref().is_some_and(|n| timestamp <= n.timestamp);
         if let Some(first) = self.first(timestamp) {
-            seconds.push((arrived, first));
+            parts.seconds.push((arrived, first));
             return;
         }
         let quote = &arrived.item.quote;
         if arrived.item.late || quote.stale || quote.origin == Origin::Backfill {
-            self.firsts.insert(timestamp, First::Other(others.len()));
-            others.push(arrived);
+            self.firsts.insert(timestamp, First::Other(parts.others.len()));
+            parts.others.push(arrived);
             return;
         }
-        let (mut window, side) = match &self.newest {
-            Some(newest) => (newest.trail.window.clone(), newest.trail.side_after()),
-            None => (Window::default(), None),
+        let expires_at = arrived.item.expires_at;
+        let mut trail = match &self.newest {
+            Some(newest) => Trail { window: newest.trail.window.clone(), side: newest.trail.side_after() },
+            None => Trail { window: Window::default(), side: None },
         };
-        window.push(quote.price);
-        let trail = Trail { window, side };
-        self.newest = Some(Newest { timestamp, trail: trail.clone(), expires_at: arrived.item.expires_at });
-        self.in_order.push((timestamp, in_order.len()));
-        arrived.item.trail = Some(trail);
-        in_order.push(arrived);
+        trail.window.push(quote.price);
+        self.newest = Some(Newest { timestamp, trail: trail.clone(), expires_at });
+        self.in_order.push((timestamp, parts.items.len()));
+        arrived.item.trail = Some(Box::new(trail));
+        parts.items.push(arrived.item);
+        parts.records.push(arrived.record);
     }
 
     /// What holds the identity, as far as is known without asking the table.

@@ -219,7 +219,7 @@ pub struct Item {
     /// Not above every in-order quote before it in the stream.
     pub late: bool,
     /// Of an in-order quote: what a signal is decided from.
-    pub trail: Option<Trail>,
+    pub trail: Option<Box<Trail>>,
     /// When process wrote it.
     pub processed_at: Timestamp,
     /// When it counts as gone, in seconds since 1970: its arrival plus the retention.

@@ -34,9 +34,9 @@ use std::{
 };
 
 /// What process takes at once.
-const PROCESS_BATCH: BatchSize = BatchSize { lines: 20_000, bytes: 6 << 20 };
+const PROCESS_BATCH: BatchSize = BatchSize { lines: 12_000, bytes: 6 << 20 };
 /// What archive takes at once, and does not wait any longer for.
-const ARCHIVE_BATCH: BatchSize = BatchSize { lines: 60_000, bytes: 16 << 20 };
+const ARCHIVE_BATCH: BatchSize = BatchSize { lines: 50_000, bytes: 16 << 20 };
 /// How long archive waits for a batch to fill, in milliseconds; a query that wants the lake now does not wait.
 const ARCHIVE_WINDOW: i64 = 300_000;
 /// How often other processes' records are looked for.
@@ -45,7 +45,9 @@ const POLL: Duration = Duration::from_millis(5);
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(10));
 /// How often there is housekeeping.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(30);
-/// What goes on if the process does not say otherwise: the two consumers, as the checkpoints name them.
+/// Merging no more than this is done before the lease is given back, so that many short runs leave no heap of files.
+const QUICK_MERGE_BYTES: u64 = 4 << 20;
+/// The two consumers, as their checkpoints name them.
 const CONSUMERS: [&str; 2] = ["process", "archive"];
 
 /// Something a user may want to see.
@@ -236,16 +238,20 @@ impl<'s> Session<'s> {
         let unpublished = table::pending_alerts(&self.writer.blocking_lock())?;
         let _ = alerts.send(unpublished);
         thread::scope(|scope| {
-            let process = scope.spawn(|| self.process_loop(alerts));
-            let archive = scope.spawn(|| self.archive_loop());
-            let publisher = scope.spawn(|| self.publish(pending));
-            self.renew_until_the_end();
-            for thread in [process, archive, publisher] {
-                let _ = thread.join();
+            let named = |name: &str| thread::Builder::new().name(name.into());
+            let started = [
+                named("process").spawn_scoped(scope, || self.process_loop(alerts)),
+                named("archive").spawn_scoped(scope, || self.archive_loop()),
+                named("alerts").spawn_scoped(scope, || self.publish(pending)),
+            ];
+            if started.iter().any(Result::is_err) {
+                // Without all of them there is no point in having the lease.
+                self.lost.store(true, Ordering::Release);
             }
+            self.renew_until_the_end();
         });
         if !self.lost.load(Ordering::Acquire) {
-            self.housekeep();
+            self.housekeep(QUICK_MERGE_BYTES);
             let db = self.writer.blocking_lock();
             self.write_latencies(&db)?;
             self.lease.release(&db)?;
@@ -274,7 +280,7 @@ impl<'s> Session<'s> {
             }
             drop(db);
             if housekeeping.elapsed() > HOUSEKEEPING_EVERY {
-                self.housekeep();
+                self.housekeep(u64::MAX);
                 housekeeping = Instant::now();
             }
         }
@@ -544,8 +550,8 @@ impl<'s> Session<'s> {
         Ok(())
     }
 
-    /// Lets go of what is too old, and merges small files.
-    fn housekeep(&self) {
+    /// Lets go of what is too old, and merges small files, so many bytes of them at most.
+    fn housekeep(&self, merge_bytes: u64) {
         let result = (|| -> Result<(), Failure> {
             let now = stream::now();
             {
@@ -564,17 +570,19 @@ impl<'s> Session<'s> {
             };
             while stream::prune(&stream, now.millis() - self.shared.settings.stream_retention, taken)? > 0 {}
             lake::remove_replaced(&self.shared.folder, &self.writer.blocking_lock(), now)?;
-            self.merge_days()
+            self.merge_days(merge_bytes)
         })();
         if let Err(failure) = result {
             self.report("housekeeping", &failure.error, HOUSEKEEPING_EVERY);
         }
     }
 
-    fn merge_days(&self) -> Result<(), Failure> {
-        loop {
+    fn merge_days(&self, bytes: u64) -> Result<(), Failure> {
+        let started = Instant::now();
+        // A lake of many days is merged over several rounds.
+        while started.elapsed() < HOUSEKEEPING_EVERY && !self.lost.load(Ordering::Acquire) {
             let due = lake::merge_due(&self.writer.blocking_lock())?;
-            let Some(due) = due.filter(|_| !self.lost.load(Ordering::Acquire)) else { return Ok(()) };
+            let Some(due) = due.filter(|files| files.iter().map(|f| f.bytes).sum::<u64>() <= bytes) else { break };
             let merged = lake::merge(&self.shared.folder, &due).map_err(failure)?;
             let mut db = self.writer.blocking_lock();
             let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -584,6 +592,7 @@ impl<'s> Session<'s> {
             lake::replace(&tx, &due, &merged, stream::now())?;
             tx.commit()?;
         }
+        Ok(())
     }
 }
 

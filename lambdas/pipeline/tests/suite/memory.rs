@@ -74,7 +74,8 @@ impl World {
         let newest_first = self.table.get(symbol).into_iter().flat_map(|items| items.values().rev());
         for item in newest_first.filter(|item| item.sequence.record < before && !item.expired(arrival)) {
             if let Some(trail) = item.trail.clone() {
-                head.newest = Some(Newest { timestamp: item.quote.timestamp, trail, expires_at: item.expires_at });
+                head.newest =
+                    Some(Newest { timestamp: item.quote.timestamp, trail: *trail, expires_at: item.expires_at });
                 break;
             }
             head.taken.push(item.clone());
