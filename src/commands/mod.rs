@@ -55,14 +55,20 @@ fn symbols(typed: &[String]) -> Result<Vec<Symbol>, Error> {
 /// Takes what waits before a question is answered, and says what is missing if that takes too long.
 fn catch_up(local: &Local) -> Result<(), Error> {
     let mut progress = Progress::new("storing what waits", None);
-    let (drained, events) =
-        local.catch_up(|lag| progress.message(&format!("{} quotes", style::count(lag.process.max(lag.archive)))))?;
+    let mut happened = Vec::new();
+    let drained = local.catch_up(
+        |lag| progress.message(&format!("{} quotes", style::count(lag.process.max(lag.archive)))),
+        |event| match event {
+            // Not this command's answer: to the other stream, where whoever runs it sees it.
+            Event::Alerts { raised, shown } => {
+                raised.iter().for_each(|raised| style::say(&alert_line(raised)));
+                let _ = shown.send(());
+            }
+            event => happened.push(event),
+        },
+    )?;
     progress.finish();
-    for event in &events {
-        if let Some(line) = event_line(event) {
-            style::say(&line);
-        }
-    }
+    happened.iter().filter_map(event_line).for_each(|line| style::say(&line));
     if let Drained::Missing { quotes, because } = drained {
         style::say(&style::warning(&format!("{} quotes are still missing here: {because}", style::count(quotes))));
         style::say(&style::hint(&format!(
@@ -73,10 +79,10 @@ fn catch_up(local: &Local) -> Result<(), Error> {
     Ok(())
 }
 
-/// How an event reads in a terminal; none for what is shown otherwise.
+/// How an event reads in a terminal; none for alerts, which are shown one by one.
 fn event_line(event: &Event) -> Option<String> {
     match event {
-        Event::Alert(raised) => Some(alert_line(raised)),
+        Event::Alerts { .. } => None,
         Event::Retrying { consumer, error, pause } => Some(style::warning(&format!(
             "{consumer} failed and tries again in {}: {error}. Nothing is lost",
             style::elapsed(*pause)
@@ -95,10 +101,11 @@ fn alert_line(raised: &Raised) -> String {
                 pipeline::Direction::Sell => style::BAD,
             };
             format!(
-                "{}  {:<8} {:<4} at {}   SMA-5 {} / SMA-20 {}",
+                "{}  {:<8} {} at {}   SMA-5 {} / SMA-20 {}",
                 signal.timestamp,
                 signal.symbol,
-                style::paint(colour, signal.direction.as_str()),
+                // Padded before it is painted: escapes have no width.
+                style::paint(colour, &format!("{:<4}", signal.direction.as_str())),
                 signal.price,
                 signal.sma_5,
                 signal.sma_20

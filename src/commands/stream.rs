@@ -15,9 +15,9 @@ use crate::{
         stream,
     },
 };
-use pipeline::{Quote, Timestamp};
+use pipeline::{Quote, Raised, Timestamp};
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -29,8 +29,10 @@ use std::{
 
 /// Quotes taken from the source at a time.
 const CHUNK: usize = 4096;
-/// How often the screen is looked after, and Ctrl-C is noticed.
+/// How often Ctrl-C is noticed while waiting for the next quote.
 const TICK: Duration = Duration::from_millis(20);
+/// How often the screen is looked after: an alert waits no longer than this.
+const LOOK: Duration = Duration::from_millis(5);
 /// Quote lines a second that a person can follow; where there are more, none of that second is shown beyond these.
 const LINES_PER_SECOND: u64 = 20;
 /// When nothing gets on for so long after the last quote, the rest is left to whoever runs the consumers next.
@@ -135,7 +137,6 @@ pub struct Outcome {
     interrupted: bool,
     in_flight: u64,
     failure: Option<Error>,
-    output: Output,
 }
 
 impl Outcome {
@@ -150,8 +151,14 @@ impl Outcome {
         let started = Instant::now();
         let run = stream::now_micros() as i64;
         let wake: Arc<Wake> = Arc::default();
-        let (consumers, events) = local.start_consumers(&wake)?;
         let (to_screen, shown) = mpsc::sync_channel(64);
+        let (happened, events) = mpsc::channel();
+        let consumers = local.start_consumers(
+            &wake,
+            Arc::new(move |event| {
+                let _ = happened.send(event);
+            }),
+        )?;
         let on_ack: Option<OnAck> = output.acks.then(|| {
             let (screen, interrupt) = (to_screen.clone(), interrupt.clone());
             Box::new(move |acks: &[Ack]| {
@@ -216,7 +223,6 @@ impl Outcome {
             interrupted: interrupt.is_set(),
             in_flight: in_flight.unwrap_or(0),
             failure: fed.failure,
-            output,
         })
     }
 
@@ -425,10 +431,10 @@ impl Screen {
         interrupt: &Interrupt,
     ) -> io::Result<Fed> {
         loop {
-            match shown.recv_timeout(TICK) {
-                Ok(first) => write_shown(std::iter::once(first).chain(shown.try_iter()))?,
+            match shown.recv_timeout(LOOK) {
+                Ok(first) => self.print(&text_of(std::iter::once(first).chain(shown.try_iter())))?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(TICK),
+                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
             }
             self.events_to(events)?;
             self.progress.set(counters.sent.load(Ordering::Relaxed));
@@ -444,7 +450,7 @@ impl Screen {
             };
             if let Some(fed) = fed {
                 // What came between the last look and the end.
-                write_shown(shown.try_iter())?;
+                self.print(&text_of(shown.try_iter()))?;
                 return Ok(fed);
             }
         }
@@ -462,28 +468,44 @@ impl Screen {
 
     fn events_to(&self, events: &mpsc::Receiver<Event>) -> io::Result<()> {
         for event in events.try_iter() {
-            match &event {
-                Event::Alert(raised) if self.output.format == Format::Json && !self.output.acks => {
-                    writeln!(io::stdout(), "{}", raised.to_json())?;
+            match event {
+                Event::Alerts { raised, shown } => {
+                    self.alerts(&raised)?;
+                    let _ = shown.send(());
                 }
-                Event::Alert(_) if self.output.format == Format::Table && !self.output.acks => {
-                    if let Some(line) = super::event_line(&event) {
-                        writeln!(anstream::stdout(), "{line}")?;
-                    }
-                }
-                event => {
-                    if let Some(line) = super::event_line(event) {
-                        self.progress.say(&line);
-                    }
-                }
+                event => super::event_line(&event).iter().for_each(|line| self.progress.say(line)),
             }
         }
         Ok(())
     }
+
+    /// Shows alerts: on standard output, unless something else is asked for there.
+    fn alerts(&self, raised: &[Raised]) -> io::Result<()> {
+        let line = |raised| match self.output.format {
+            Format::Json => Raised::to_json(raised),
+            _ => super::alert_line(raised),
+        };
+        if self.output.acks || self.output.format == Format::Csv {
+            raised.iter().for_each(|raised| self.progress.say(&super::alert_line(raised)));
+            return Ok(());
+        }
+        self.print(&raised.iter().map(|raised| line(raised) + "\n").collect::<String>())
+    }
+
+    /// Writes lines to standard output; on a terminal above the progress, which it would tear otherwise.
+    fn print(&self, lines: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() {
+            lines.lines().for_each(|line| self.progress.say(line));
+            return Ok(());
+        }
+        let mut out = anstream::stdout().lock();
+        out.write_all(lines.as_bytes())?;
+        out.flush()
+    }
 }
 
-/// Writes lines to standard output, all at once: there may be thousands a second.
-fn write_shown(shown: impl Iterator<Item = Show>) -> io::Result<()> {
+/// What was shown, as lines: there may be thousands a second, and they are written together.
+fn text_of(shown: impl Iterator<Item = Show>) -> String {
     let mut text = String::new();
     for show in shown {
         match show {
@@ -491,9 +513,7 @@ fn write_shown(shown: impl Iterator<Item = Show>) -> io::Result<()> {
             Show::Quote(quote) => text.push_str(&quote_line(&quote)),
         }
     }
-    let mut out = anstream::stdout().lock();
-    out.write_all(text.as_bytes())?;
-    out.flush()
+    text
 }
 
 fn ack_line(ack: &Ack) -> String {

@@ -5,7 +5,7 @@ use crate::{
     cli::Format,
     error::{Error, ExitStatus},
     report::{
-        style::{self, GOOD, STRONG},
+        style::{self, STRONG},
         table::Writer,
     },
     rows::{Column, ColumnKind},
@@ -34,7 +34,7 @@ pub fn run(settings: &Settings, arguments: &cli::Up) -> Result<ExitStatus, Error
     }
     for (part, action, detail) in &plan {
         let action = if *action == "unchanged" { String::new() } else { format!("   {action}") };
-        style::say(&format!("  {} {part:<9} {detail}{action}", style::paint(GOOD, "✓")));
+        style::say(&format!("  {}", style::done(&format!("{part:<9} {detail}{action}"))));
     }
     let done = match up.made {
         Made::New => "Ready",

@@ -126,12 +126,6 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
-/// A large number with about three digits: `48.1 M`.
-#[must_use]
-pub fn compact(number: u64) -> String {
-    scaled(number as f64, &["", " k", " M", " G", " T"])
-}
-
 /// A size: `900 B`, `12 kB`, `9.1 MB`; a kB is 1000 bytes.
 #[must_use]
 pub fn bytes(number: u64) -> String {
@@ -205,10 +199,8 @@ mod tests {
     fn numbers_for_people() {
         let counts = [0, 999, 1000, 12_345, 1_234_567].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "12,345", "1,234,567"]);
-        assert_eq!([950, 12_000, 48_123_456, 1_000_000].map(compact), ["950", "12 k", "48.1 M", "1 M"]);
         let sizes = [0, 999, 12_000, 9_100_000, 999_949, 999_950, 123_456_789_000].map(bytes);
         assert_eq!(sizes, ["0 B", "999 B", "12 kB", "9.1 MB", "1 MB", "1 MB", "123 GB"]);
-        assert_eq!(compact(999_400), "999 k");
         let second = Duration::from_secs(1);
         assert_eq!(rate(285_000, second), "285,000/s");
         assert_eq!(rate(5, second * 2), "2.5/s");

@@ -51,10 +51,15 @@ const QUICK_MERGE_BYTES: u64 = 4 << 20;
 const CONSUMERS: [&str; 2] = ["process", "archive"];
 
 /// Something a user may want to see.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Event {
-    /// An alert is published by showing it.
-    Alert(Raised),
+    /// Alerts are published by showing them; only then are they marked.
+    Alerts {
+        /// What was raised.
+        raised: Vec<Raised>,
+        /// To be told once they are shown.
+        shown: mpsc::Sender<()>,
+    },
     /// A consumer failed, and tries again.
     Retrying {
         /// Which.
@@ -70,6 +75,9 @@ pub enum Event {
         record: u64,
     },
 }
+
+/// Where events go.
+pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// Runs the consumers while it has the lease, and asks for the lease while it has not.
 pub struct Consumers {
@@ -106,12 +114,7 @@ pub enum Role {
 
 impl Consumers {
     /// Starts to ask for the lease.
-    pub fn start(
-        folder: &Folder,
-        settings: Settings,
-        wake: Arc<Wake>,
-        events: mpsc::Sender<Event>,
-    ) -> Result<Self, Error> {
+    pub fn start(folder: &Folder, settings: Settings, wake: Arc<Wake>, events: Events) -> Result<Self, Error> {
         let shared = Arc::new(Shared {
             folder: folder.clone(),
             settings,
@@ -156,14 +159,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn run(&self, events: &mpsc::Sender<Event>) {
+    fn run(&self, events: &Events) {
         while !self.stop.load(Ordering::Acquire) {
             let result = self.folder.table().and_then(|mut db| {
                 let acquired = Lease::acquire(&mut db).map_err(|e| self.folder.broken("table.db", e))?;
                 match acquired {
                     Acquired::Ours { lease, abandoned } => {
                         (self.state().holding, self.state().asked) = (true, true);
-                        let session = Session::new(self, lease, db, events.clone())?;
+                        let session = Session::new(self, lease, db, Arc::clone(events))?;
                         let result = session.run(abandoned);
                         self.state().holding = false;
                         result.map_err(|e| self.folder.broken("table.db", e))
@@ -190,7 +193,7 @@ struct Session<'s> {
     /// The one connection that writes. Its lock is fair: a consumer under load does not starve the others.
     writer: tokio::sync::Mutex<Connection>,
     lost: AtomicBool,
-    events: mpsc::Sender<Event>,
+    events: Events,
     /// What was measured since it was last written down, by run.
     latencies: Mutex<HashMap<i64, Histogram>>,
 }
@@ -219,7 +222,7 @@ impl From<PortError> for Failure {
 }
 
 impl<'s> Session<'s> {
-    fn new(shared: &'s Shared, lease: Lease, db: Connection, events: mpsc::Sender<Event>) -> Result<Self, Error> {
+    fn new(shared: &'s Shared, lease: Lease, db: Connection, events: Events) -> Result<Self, Error> {
         Ok(Self {
             shared,
             lease,
@@ -288,7 +291,7 @@ impl<'s> Session<'s> {
     }
 
     fn report(&self, consumer: &'static str, error: &str, pause: Duration) {
-        let _ = self.events.send(Event::Retrying { consumer, error: error.into(), pause });
+        (self.events)(Event::Retrying { consumer, error: error.into(), pause });
     }
 
     /// Delivers batches to `handle` until the end: `ready` says whether one is due after the checkpoint.
@@ -497,7 +500,7 @@ impl<'s> Session<'s> {
             };
             Ok(block_on(SetAsides(tx).put(&[line]))?)
         })?;
-        let _ = self.events.send(Event::Poisoned { record: number });
+        (self.events)(Event::Poisoned { record: number });
         Ok(())
     }
 
@@ -508,8 +511,18 @@ impl<'s> Session<'s> {
             while let Ok(more) = pending.try_recv() {
                 alerts.extend(more);
             }
-            for raised in &alerts {
-                let _ = self.events.send(Event::Alert(raised.clone()));
+            if alerts.is_empty() {
+                continue;
+            }
+            let (shown, seen) = mpsc::channel();
+            (self.events)(Event::Alerts { raised: alerts.clone(), shown });
+            loop {
+                match seen.recv_timeout(POLL) {
+                    Ok(()) => break,
+                    Err(mpsc::RecvTimeoutError::Timeout) if !self.ended() => {}
+                    // Nobody shows them: whoever has the lease next publishes them.
+                    Err(_) => return,
+                }
             }
             let mut pause = PAUSES.0;
             while let Err(error) = self.mark(&alerts, &mut ids) {
@@ -525,9 +538,6 @@ impl<'s> Session<'s> {
     }
 
     fn mark(&self, alerts: &[Raised], ids: &mut Ids) -> Result<(), Failure> {
-        if alerts.is_empty() {
-            return Ok(());
-        }
         let mut db = self.writer.blocking_lock();
         let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let now = stream::now();
@@ -556,13 +566,10 @@ impl<'s> Session<'s> {
             let now = stream::now();
             {
                 let db = self.writer.blocking_lock();
-                let mut left = 1000;
-                while left > 0 && table::expire(&db, now)? > 0 {
-                    left -= 1;
-                }
                 let a_month = 30 * 86_400_000;
                 db.execute("DELETE FROM runs WHERE updated_at < ?", [now.millis() - a_month])?;
             }
+            while table::expire(&self.writer.blocking_lock(), now)? && !self.lost.load(Ordering::Acquire) {}
             let stream = self.shared.folder.stream().map_err(failure)?;
             let taken = {
                 let db = self.writer.blocking_lock();

@@ -29,11 +29,6 @@ impl Histogram {
         self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine += theirs);
     }
 
-    /// Whether nothing was counted.
-    pub fn is_empty(&self) -> bool {
-        self.counts.iter().all(|c| *c == 0)
-    }
-
     /// The duration in ms that this share of them did not exceed; none where nothing was counted.
     pub fn quantile(&self, share: f64) -> Option<f64> {
         let total: u64 = self.counts.iter().sum();

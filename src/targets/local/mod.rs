@@ -19,7 +19,7 @@ pub mod stream;
 mod table;
 
 use crate::error::Error;
-use consumers::{Consumers, Event, Role};
+use consumers::{Consumers, Event, Events, Role};
 use latency::Histogram;
 use pipeline::{AnomalyThreshold, ArchiveSettings, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
 use rusqlite::{Connection, params};
@@ -180,8 +180,6 @@ pub struct Status {
 /// What became of a run's quotes.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// Lines that are quotes.
-    pub quotes: u64,
     /// The first of their identity.
     pub stored: u64,
     /// Second ones with the same values.
@@ -263,17 +261,10 @@ impl Local {
         Ok(Up { made, changed })
     }
 
-    /// Who uses the stack now: then it cannot be taken down.
-    pub fn holder(&self) -> Result<Option<String>, Error> {
-        let holder = lease::holder(&self.folder.table()?).map_err(|e| self.failed(e))?;
-        Ok(holder.map(|h| h.name))
-    }
-
-    /// Starts consumers and a producer for one run of `stream`.
-    pub fn start_consumers(&self, wake: &Arc<Wake>) -> Result<(Consumers, mpsc::Receiver<Event>), Error> {
+    /// Runs the consumers in this process, as soon as no other one does.
+    pub fn start_consumers(&self, wake: &Arc<Wake>, events: Events) -> Result<Consumers, Error> {
         let options = Options::read(&self.folder.table()?).map_err(|e| self.failed(e))?;
-        let (events, received) = mpsc::channel();
-        Ok((Consumers::start(&self.folder, options.settings(), Arc::clone(wake), events)?, received))
+        Consumers::start(&self.folder, options.settings(), Arc::clone(wake), events)
     }
 
     /// The stream's last sequence number.
@@ -281,8 +272,8 @@ impl Local {
         stream::last(&self.folder.stream()?).map_err(|e| self.folder.broken("stream.db", e))
     }
 
-    /// Waits until all up to `through` is in the table and in the lake, calling `look` now and then with how many
-    /// quotes are missing. Gives up when `look` says so.
+    /// Waits until all up to `through` is in the table and in the lake and every alert is published, calling `look`
+    /// now and then with how many quotes are missing. Gives up when `look` says so.
     pub fn drain(
         &self,
         consumers: &Consumers,
@@ -312,23 +303,28 @@ impl Local {
     }
 
     /// Before a question: takes what waits, if nobody does; else waits for whoever does, five seconds at most.
-    /// Returns what is still missing, and the alerts that were published meanwhile.
-    pub fn catch_up(&self, mut progress: impl FnMut(Lag)) -> Result<(Drained, Vec<Event>), Error> {
+    /// `progress` is called now and then, `show` with what happens meanwhile.
+    pub fn catch_up(&self, mut progress: impl FnMut(Lag), mut show: impl FnMut(Event)) -> Result<Drained, Error> {
         let (table, stream) = (self.folder.table()?, self.folder.stream()?);
         let last = self.last()?;
         let waiting = lag(&table, &stream).map_err(|e| self.failed(e))?;
-        let unpublished = !table::pending_alerts(&table).map_err(|e| self.failed(e))?.is_empty();
+        let unpublished = table::has_pending_alerts(&table).map_err(|e| self.failed(e))?;
         if waiting.process == 0 && waiting.archive == 0 && !unpublished {
-            return Ok((Drained::All, vec![]));
+            return Ok(Drained::All);
         }
-        let (consumers, events) = self.start_consumers(&Arc::default())?;
+        let (events, received) = mpsc::channel();
+        let send: Events = Arc::new(move |event| {
+            let _ = events.send(event);
+        });
+        let consumers = self.start_consumers(&Arc::default(), send)?;
         let patience = Instant::now() + Duration::from_secs(5);
         let drained = self.drain(&consumers, last, |role, lag| {
             progress(lag);
+            received.try_iter().for_each(&mut show);
             *role == Role::Ours && consumers.failure().is_none() || Instant::now() < patience
         });
         consumers.stop();
-        Ok((drained?, events.try_iter().collect()))
+        drained
     }
 
     /// What waits for the consumers.
@@ -341,7 +337,7 @@ impl Local {
         let db = self.folder.table()?;
         let mut statement = db
             .prepare(
-                "SELECT quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
+                "SELECT stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
                  FROM runs WHERE run = ?",
             )
             .map_err(|e| self.failed(e))?;
@@ -350,17 +346,16 @@ impl Local {
         let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
         (|| {
             Ok(Run {
-                quotes: number(0)?,
-                stored: number(1)?,
-                duplicates: number(2)?,
-                revised: number(3)?,
-                late: number(4)?,
-                stale: number(5)?,
-                anomalies: number(6)?,
-                set_aside: number(7)?,
-                signals: number(8)?,
-                archived: number(9)?,
-                latency: Histogram::from_bytes(row.get_ref(10)?.as_blob()?),
+                stored: number(0)?,
+                duplicates: number(1)?,
+                revised: number(2)?,
+                late: number(3)?,
+                stale: number(4)?,
+                anomalies: number(5)?,
+                set_aside: number(6)?,
+                signals: number(7)?,
+                archived: number(8)?,
+                latency: Histogram::from_bytes(row.get_ref(9)?.as_blob()?),
             })
         })()
         .map_err(|e| self.failed(e))

@@ -50,11 +50,6 @@ impl Group {
         self.records == 0
     }
 
-    /// Records in it.
-    pub fn records(&self) -> u64 {
-        self.records
-    }
-
     /// Lines in all records.
     pub fn lines(&self) -> u64 {
         self.lines

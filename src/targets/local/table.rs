@@ -342,6 +342,13 @@ impl SetAsideStore for SetAsides<'_> {
     }
 }
 
+/// Whether there are alerts that are not published yet.
+pub fn has_pending_alerts(db: &Connection) -> rusqlite::Result<bool> {
+    let sql = "SELECT EXISTS (SELECT 1 FROM signals WHERE alert AND alerted_at IS NULL)
+               OR EXISTS (SELECT 1 FROM anomalies WHERE alerted_at IS NULL)";
+    db.prepare_cached(sql)?.query_row([], |row| row.get(0))
+}
+
 /// What raised an alert that is not published yet, oldest first: after a crash.
 pub fn pending_alerts(db: &Connection) -> rusqlite::Result<Vec<Raised>> {
     let mut pending = Vec::new();
@@ -428,8 +435,9 @@ pub fn item(row: &Row<'_>) -> rusqlite::Result<Item> {
     })
 }
 
-/// Removes what expired an hour ago and more, so much at a time that nobody waits for it. Returns how many went.
-pub fn expire(db: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
+/// Removes what expired in the oldest hour that is over, of one symbol, so that nobody waits for long. False when
+/// there is nothing left to do.
+pub fn expire(db: &Connection, now: Timestamp) -> rusqlite::Result<bool> {
     // A window of times of one symbol; not all in it need have expired, for late quotes widen it.
     let oldest = "SELECT hour, symbol, first, last FROM expiries WHERE hour < ? ORDER BY hour LIMIT 1";
     let Some((hour, symbol, first, last)) = db
@@ -439,13 +447,12 @@ pub fn expire(db: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
         })
         .optional()?
     else {
-        return Ok(0);
+        return Ok(false);
     };
-    let removed = db
-        .prepare_cached("DELETE FROM quotes WHERE symbol = ? AND timestamp BETWEEN ? AND ? AND expires_at <= ?")?
+    db.prepare_cached("DELETE FROM quotes WHERE symbol = ? AND timestamp BETWEEN ? AND ? AND expires_at <= ?")?
         .execute([symbol, first, last, now.seconds()])?;
     db.prepare_cached("DELETE FROM expiries WHERE hour = ? AND symbol = ?")?.execute([hour, symbol])?;
-    Ok(removed.max(1))
+    Ok(true)
 }
 
 fn hour(item: &Item) -> i64 {
