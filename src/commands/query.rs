@@ -88,7 +88,7 @@ impl Question {
             (None, None, None) => return Ok(None),
         };
         if let What::Sql(_) = what
-            && !(given.is_empty() && !arguments.all)
+            && (!given.is_empty() || arguments.all)
         {
             return Err(usage("-p and --all are for saved queries".into())
                 .hint("write the values into the SQL, or give the file a header with `-- ?` lines"));

@@ -569,7 +569,10 @@ impl<'s> Session<'s> {
                 let a_month = 30 * 86_400_000;
                 db.execute("DELETE FROM runs WHERE updated_at < ?", [now.millis() - a_month])?;
             }
-            while table::expire(&self.writer.blocking_lock(), now)? && !self.lost.load(Ordering::Acquire) {}
+            let mut more = true;
+            while more && !self.lost.load(Ordering::Acquire) {
+                more = table::expire(&self.writer.blocking_lock(), now)?;
+            }
             let stream = self.shared.folder.stream().map_err(failure)?;
             let taken = {
                 let db = self.writer.blocking_lock();
