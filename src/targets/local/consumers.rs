@@ -713,3 +713,118 @@ fn add_to_runs(tx: &Connection, batch: &Batch, done: &Processed) -> Result<(), F
 pub fn number(record: &Record) -> u64 {
     record.sequence.number().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::local::{Options, stream::Group};
+    use std::sync::atomic::AtomicUsize;
+
+    /// A stack with so many records of one line each, and the lease on it.
+    fn with_session(records: &[&str], test: impl FnOnce(&Session<'_>)) {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = Folder::new(home.path(), "s");
+        folder.create().expect("a stack");
+        let mut group = Group::default();
+        records.iter().for_each(|data| group.push("AAPL", 1, data.as_bytes(), 1));
+        stream::put(&mut folder.stream().expect("a stream"), 1, &group).expect("put");
+        let shared = Shared {
+            folder: folder.clone(),
+            settings: Options::default().settings(),
+            wake: Arc::default(),
+            stop: AtomicBool::new(false),
+            state: Mutex::default(),
+        };
+        let mut db = folder.table().expect("a table");
+        let Ok(Acquired::Ours { lease, .. }) = Lease::acquire(&mut db) else { panic!("the lease is free") };
+        test(&Session::new(&shared, lease, db, Arc::new(|_| {})).expect("a session"));
+    }
+
+    /// Delivers to `handle` until process's checkpoint is at the stream's end, and returns the batches that were
+    /// handled to their end.
+    fn delivered(session: &Session<'_>, last: u64, handle: impl Fn(&[u64]) -> Result<(), Failure>) -> Vec<Vec<u64>> {
+        let mut done = Vec::new();
+        session.deliver(
+            "process",
+            PROCESS_BATCH,
+            |_, checkpoint| {
+                if checkpoint == last {
+                    session.shared.stop.store(true, Ordering::Release);
+                }
+                Ok(checkpoint < last)
+            },
+            |batch| {
+                let numbers: Vec<u64> = batch.records.iter().map(number).collect();
+                handle(&numbers)?;
+                let through = *numbers.last().expect("a batch has records");
+                session.transact("process", through, |_| Ok(()))?;
+                done.push(numbers);
+                Ok(())
+            },
+        );
+        done
+    }
+
+    /// Catches a failed record that is skipped, or that holds up those before it.
+    #[test]
+    fn what_comes_before_the_first_failed_record_goes_first() {
+        with_session(&["a"; 5], |session| {
+            let calls = AtomicUsize::new(0);
+            let done = delivered(session, 5, |numbers| {
+                let failing = numbers.contains(&3) && calls.fetch_add(1, Ordering::Relaxed) < 3;
+                let failure = Failure { first: Some(3), error: "throttled".into(), panicked: false };
+                if failing { Err(failure) } else { Ok(()) }
+            });
+            assert_eq!(done.concat(), [1, 2, 3, 4, 5]);
+            assert_eq!(done.first(), Some(&vec![1, 2]));
+        });
+    }
+
+    /// Catches one record that stops all others, is tried for ever, or is lost.
+    #[test]
+    fn a_record_that_panics_is_found_by_halves_and_set_aside_whole() {
+        with_session(&["a", "b", "c", "poison", "e", "f", "g"], |session| {
+            let done = delivered(session, 7, |numbers| {
+                assert!(!numbers.contains(&4), "a handler's fault, on purpose");
+                Ok(())
+            });
+            assert_eq!(done.concat(), [1, 2, 3, 5, 6, 7]);
+            let db = session.writer.blocking_lock();
+            let kept: (i64, Vec<u8>) = db
+                .query_row("SELECT record, bytes FROM set_aside", [], |row| Ok((row.get(0)?, row.get(1)?)))
+                .expect("one row");
+            assert_eq!(kept, (4, b"poison".to_vec()));
+        });
+    }
+
+    /// Catches a consumer that goes on writing when another process has taken over.
+    #[test]
+    fn without_the_lease_nothing_changes() {
+        with_session(&["a"], |session| {
+            let other = session.shared.folder.table().expect("a table");
+            other.execute("UPDATE lease SET token = token + 1", []).expect("update");
+            let result = session.transact("process", 1, |_| Ok(()));
+            assert!(result.is_err_and(|failure| failure.error == LOST));
+            assert_eq!(checkpoint(&other, "process").expect("a checkpoint"), 0);
+            assert!(session.ended());
+        });
+    }
+
+    /// Catches counting anew, or not at all, what other processes put meanwhile.
+    #[test]
+    fn what_waits_is_counted_as_it_comes() {
+        with_session(&["a", "b"], |session| {
+            let mut db = session.shared.folder.stream().expect("a stream");
+            let mut waiting = Waiting::default();
+            waiting.look(&db, 0).expect("a look");
+            assert_eq!((waiting.lines, waiting.seen), (2, 2));
+            let mut group = Group::default();
+            group.push("AAPL", 1, b"c", 1);
+            stream::put(&mut db, 2, &group).expect("put");
+            waiting.look(&db, 0).expect("a look");
+            assert_eq!((waiting.lines, waiting.seen), (3, 3));
+            waiting.look(&db, 2).expect("a look");
+            assert_eq!((waiting.lines, waiting.seen), (1, 3));
+        });
+    }
+}

@@ -18,6 +18,9 @@ const AUTOCHECKPOINT_PAGES: u32 = 16_000;
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// What the stream's database is called, with the process's number, until it is whole.
+const DRAFT: &str = "stream.db.new-";
+
 const STREAM_SCHEMA: &str = "
     -- One row per commit: the records that were put together.
     CREATE TABLE log (
@@ -163,8 +166,11 @@ impl Folder {
         let failed = |cause: &dyn std::fmt::Display| {
             Error::new(format!("the folder '{}' cannot be made", self.path.display())).because(cause)
         };
+        // Whatever is made on the way is an entry in the folder above it.
+        let made_in: Vec<&Path> = self.path.ancestors().skip(1).take_while(|above| !above.is_dir()).collect();
         fs::create_dir_all(&self.path).map_err(|e| failed(&e))?;
         private(&self.path).map_err(|e| failed(&e))?;
+        self.remove_drafts();
         for folder in ["quotes", "raw-data"] {
             fs::create_dir_all(self.lake().join(folder)).map_err(|e| failed(&e))?;
         }
@@ -174,8 +180,7 @@ impl Folder {
             .map_err(|e| self.broken("table.db", e))?;
 
         // Under another name until it is whole, so that a stack is never half up.
-        let draft = self.path.join(format!("stream.db.new-{}", std::process::id()));
-        remove(&draft)?;
+        let draft = self.path.join(format!("{DRAFT}{}", std::process::id()));
         let stream = self.open(&draft, Some(STREAM_SCHEMA))?;
         stream
             .execute("INSERT INTO origin VALUES (?)", [after + 1])
@@ -190,10 +195,22 @@ impl Folder {
         for folder in [self.lake(), self.path.clone()] {
             sync_folder(&folder).map_err(|e| failed(&e))?;
         }
-        if let Some(home) = self.path.parent() {
-            sync_folder(home).map_err(|e| failed(&e))?;
+        for folder in std::iter::once(self.path.as_path()).chain(made_in) {
+            let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+            sync_folder(above.unwrap_or(Path::new("."))).map_err(|e| failed(&e))?;
         }
         Ok(made)
+    }
+
+    /// Removes what an `up` left that was killed a while ago; one that is at work is let be.
+    fn remove_drafts(&self) {
+        for entry in fs::read_dir(&self.path).into_iter().flatten().flatten() {
+            let age = entry.metadata().and_then(|m| m.modified()).ok().and_then(|t| t.elapsed().ok());
+            let old = age.is_some_and(|age| age > Duration::from_secs(60));
+            if old && entry.file_name().to_string_lossy().starts_with(DRAFT) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
     }
 
     /// Removes the stream only: a later [`Folder::create`] takes the rest in again.

@@ -483,3 +483,156 @@ fn price_of_bytes(bytes: &[u8]) -> Option<Price> {
 fn failed(error: rusqlite::Error) -> PortError {
     PortError(format!("the table: {error}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::targets::local::state::Folder;
+    use futures::executor::block_on;
+
+    fn quote(symbol: &str, second: i64, price: &str) -> Quote {
+        let timestamp = Timestamp::from_millis(1_700_000_000_000 + second * 1000).expect("a time");
+        Quote {
+            symbol: Symbol::parse(symbol).expect("a symbol"),
+            timestamp,
+            price: Price::parse(price).expect("a price"),
+            open: Price::parse("1.5").ok(),
+            high: None,
+            low: Price::parse("0.00000001").ok(),
+            previous_close: Price::parse("9999999999.99999999").ok(),
+            // Too wide for the database's integers.
+            volume: Volume::parse("99999999999999999999.99999999").ok(),
+            currency: Some("USD".into()),
+            source: Some("test".into()),
+            origin: Origin::Backfill,
+            stale: true,
+            alert: false,
+            ingested_at: timestamp,
+        }
+    }
+
+    fn item(quote: Quote, record: u64, expires_at: i64) -> Item {
+        Item {
+            processed_at: quote.timestamp,
+            quote,
+            sequence: RecordSequence::local(record).line(7),
+            change_percent: Some(Percent(-50_000)),
+            anomaly: true,
+            late: true,
+            trail: None,
+            expires_at,
+        }
+    }
+
+    fn table() -> (tempfile::TempDir, Connection) {
+        let home = tempfile::tempdir().expect("a folder");
+        let folder = Folder::new(home.path(), "s");
+        folder.create().expect("a stack");
+        let db = folder.table().expect("a table");
+        (home, db)
+    }
+
+    /// Catches a field that is lost, swapped or rounded on its way into the database and back.
+    #[test]
+    fn an_item_comes_back_as_it_was() {
+        let (_home, db) = table();
+        let mut ids = Ids::default();
+        let stored = item(quote("AAPL", 0, "271.49"), 3, 1_800_000_000);
+        let mut tables = Tables::new(&db, &mut ids);
+        let arrival = stored.quote.timestamp;
+        assert_eq!(block_on(tables.put_new(&stored, arrival)), Ok(Put::Stored));
+        let again = Item { sequence: RecordSequence::local(4).line(0), ..stored.clone() };
+        assert_eq!(block_on(tables.put_new(&again, arrival)), Ok(Put::Taken(Box::new(stored))));
+    }
+
+    /// Catches a head that loses its window or side, or hides items above it.
+    #[test]
+    fn a_head_is_what_the_last_in_order_item_left() {
+        let (_home, db) = table();
+        let mut ids = Ids::default();
+        let mut tables = Tables::new(&db, &mut ids);
+        let prices = (1..=20).filter_map(|i| Price::from_units(i * 7));
+        let trail = Trail { window: prices.collect(), side: Some(Side::Below) };
+        let in_order = Item {
+            trail: Some(Box::new(trail.clone())),
+            late: false,
+            ..item(quote("AAPL", 10, "3"), 1, 1_800_000_000)
+        };
+        assert_eq!(block_on(tables.put_in_order(std::slice::from_ref(&in_order))), Ok(vec![]));
+        let above = item(quote("AAPL", 20, "4"), 2, 1_800_000_000);
+        assert_eq!(block_on(tables.put_new(&above, above.quote.timestamp)), Ok(Put::Stored));
+        let asked =
+            Asked { symbol: above.quote.symbol.clone(), first: in_order.quote.timestamp, last: above.quote.timestamp };
+        let arrival = above.quote.timestamp;
+        let heads =
+            block_on(tables.heads(std::slice::from_ref(&asked), RecordSequence::local(3), arrival)).expect("heads");
+        let newest = Newest { timestamp: in_order.quote.timestamp, trail, expires_at: 1_800_000_000 };
+        assert_eq!(heads, [Head { newest: Some(newest), taken: vec![above] }]);
+        // Once it has expired nothing of it counts.
+        let later = Timestamp::from_millis(1_800_000_000_000).expect("a time");
+        let heads = block_on(tables.heads(&[asked], RecordSequence::local(3), later)).expect("heads");
+        assert_eq!(heads, [Head::default()]);
+    }
+
+    /// Catches quotes that never go, or go before their time.
+    #[test]
+    fn what_has_expired_is_removed() {
+        let (_home, db) = table();
+        let mut ids = Ids::default();
+        let mut tables = Tables::new(&db, &mut ids);
+        for (second, expires_at) in [(0, 3600), (1, 7199), (2, 7200), (3, 1_800_000_000)] {
+            let item = item(quote("AAPL", second, "1"), 1, expires_at);
+            let long_ago = Timestamp::from_millis(0).expect("a time");
+            assert_eq!(block_on(tables.put_new(&item, long_ago)), Ok(Put::Stored));
+        }
+        let now = Timestamp::from_millis(7_300_000).expect("a time");
+        while expire(&db, now).expect("expire") {}
+        let left: Vec<i64> = db
+            .prepare("SELECT expires_at FROM quotes ORDER BY timestamp")
+            .and_then(|mut s| s.query_map([], |row| row.get(0))?.collect())
+            .expect("rows");
+        // The hour of the third is not over.
+        assert_eq!(left, [7200, 1_800_000_000]);
+    }
+
+    /// Catches a signal or anomaly that is recorded twice, or whose alert is published again once it is marked.
+    #[test]
+    fn what_was_raised_is_recorded_once_and_pending_until_it_is_marked() {
+        let (_home, db) = table();
+        let mut ids = Ids::default();
+        let mut tables = Tables::new(&db, &mut ids);
+        let quote = quote("AAPL", 0, "2");
+        let signal = Raised::Signal(pipeline::Signal {
+            symbol: quote.symbol.clone(),
+            timestamp: quote.timestamp,
+            direction: pipeline::Direction::Sell,
+            price: quote.price,
+            sma_5: Average(i128::from(i64::MAX) * 3),
+            sma_20: Average(5),
+            alert: true,
+        });
+        let anomaly = Raised::Anomaly(pipeline::Anomaly {
+            symbol: quote.symbol.clone(),
+            session: quote.timestamp.date(),
+            timestamp: quote.timestamp,
+            price: quote.price,
+            previous_close: quote.previous_close,
+            change_percent: Some(Percent(1)),
+        });
+        let raised = [signal.clone(), anomaly.clone()];
+        for _ in 0..2 {
+            assert_eq!(block_on(tables.record(&raised)), Ok(vec![true, true]));
+            assert_eq!(pending_alerts(&db).expect("alerts"), raised);
+        }
+        let another = match anomaly.clone() {
+            Raised::Anomaly(a) => Raised::Anomaly(pipeline::Anomaly { timestamp: a.timestamp.plus_millis(1), ..a }),
+            signal => signal,
+        };
+        assert_eq!(block_on(tables.record(&[another])), Ok(vec![false]), "one anomaly a session");
+        for raised in &raised {
+            assert_eq!(block_on(tables.mark_alerted(raised, quote.timestamp)), Ok(()));
+        }
+        assert_eq!(block_on(tables.record(&raised)), Ok(vec![false, false]));
+        assert!(!has_pending_alerts(&db).expect("alerts"));
+    }
+}
