@@ -1,0 +1,110 @@
+//! How fast, how soon and in how much memory: what the README says of it, measured.
+//!
+//! ```text
+//! cargo bench --bench ingest                    everything, some five minutes
+//! cargo bench --bench ingest -- --runs 10       other sizes: --help
+//! cargo bench --bench ingest -- --quick         small sizes, as a test of the bench itself
+//! ```
+//!
+//! What is timed is the whole process, from spawn to exit, on a fresh stack on a real disk. After each run every quote
+//! has to be in the table, in SQL and evaluated: a figure without that is none, and the bench fails. A missed bound
+//! is only said, for it may be the machine's. Prints a table, and as its last line all figures as JSON.
+
+mod backlog;
+mod baseline;
+mod check;
+mod latency;
+mod machine;
+mod process;
+mod report;
+mod stack;
+mod throughput;
+
+use clap::Parser;
+use report::Report;
+use std::{env, fs, path::PathBuf, process::ExitCode, time::Duration};
+
+/// What can go wrong in a bench is for whoever runs it to read, and nothing else.
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+/// Symbols in every measurement.
+const SYMBOLS: u32 = 50;
+
+/// Measures `stockpipe` against what its README says
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Small sizes, to test the bench: the figures say nothing
+    #[arg(long)]
+    quick: bool,
+    /// Runs of the throughput and of the plain loop [default: 3, quick: 1]
+    #[arg(long)]
+    runs: Option<usize>,
+    /// Quotes of a throughput run and of a backlog [default: 1000000, quick: 50000]
+    #[arg(long)]
+    count: Option<u64>,
+    /// Quotes of the plain loop [default: 30000, quick: 2000]
+    #[arg(long)]
+    baseline_count: Option<u64>,
+    /// Seconds at 1,000 quotes a second [default: 20, quick: 3]
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// On which disk: a folder below it is used and removed [default: the build folder's]
+    #[arg(long, env = "STOCKPIPE_BENCH_DIR")]
+    folder: Option<PathBuf>,
+    /// Given by `cargo bench`, not by `cargo test`, for which the bench is a test
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// How much of everything.
+struct Sizes {
+    runs: usize,
+    count: u64,
+    baseline_count: u64,
+    latency: Duration,
+}
+
+impl Arguments {
+    fn sizes(&self) -> Sizes {
+        let or = |usual, quick| if self.quick || !self.bench { quick } else { usual };
+        Sizes {
+            runs: self.runs.unwrap_or(or(3, 1) as usize).max(1),
+            count: self.count.unwrap_or(or(1_000_000, 50_000)).max(1),
+            baseline_count: self.baseline_count.unwrap_or(or(30_000, 2_000)).max(1),
+            latency: Duration::from_secs(self.seconds.unwrap_or(or(20, 3)).max(1)),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<()> {
+    let sizes = arguments.sizes();
+    let disk = arguments.folder.clone().unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
+    fs::create_dir_all(&disk)?;
+    let folder = tempfile::Builder::new().prefix("stockpipe-bench-").tempdir_in(&disk)?;
+    let mut report = Report::default();
+
+    machine::look(folder.path(), "before", &mut report)?;
+    throughput::measure(folder.path(), &sizes, &mut report)?;
+    latency::measure(folder.path(), sizes.latency, &mut report)?;
+    backlog::measure(folder.path(), sizes.count, &mut report)?;
+    machine::look(folder.path(), "after", &mut report)?;
+
+    print!("{report}");
+    println!("{}", report.to_json());
+    Ok(())
+}
+
+/// Says what is being done, on standard error: a bench takes minutes.
+fn say(text: &str) {
+    eprintln!("bench: {text}");
+}
