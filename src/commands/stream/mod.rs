@@ -1,5 +1,8 @@
 //! `stream`: sends quotes into the pipeline, runs the consumers if nobody does, and sums up.
 
+mod feeder;
+mod screen;
+
 use crate::{
     cli,
     cli::Format,
@@ -7,38 +10,25 @@ use crate::{
     interrupt::Interrupt,
     report::{progress::Progress, style},
     settings::Settings,
-    sources::{self, Flow, Outgoing, Source, SourceError, SourceOptions, SourceSpec, Speed},
+    sources::{self, Source, SourceError, SourceOptions, SourceSpec, Speed},
     targets::local::{
-        Drained, Lag, Local, Run, Wake,
-        consumers::Event,
+        Drained, Local, Run, Wake,
         producer::{Ack, OnAck, Producer},
         stream,
     },
 };
-use pipeline::{Quote, Raised, Timestamp};
+use feeder::{Counters, Feeder};
+use pipeline::Timestamp;
+use screen::{Screen, Show};
 use std::{
-    io::{self, IsTerminal, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    io::{self, Write},
+    sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
 };
 
-/// Quotes taken from the source at a time.
-const CHUNK: usize = 4096;
-/// How often Ctrl-C is noticed while waiting for the next quote.
-const TICK: Duration = Duration::from_millis(20);
-/// How often the screen is looked after: an alert waits no longer than this.
-const LOOK: Duration = Duration::from_millis(5);
-/// Quote lines a second that a person can follow; where there are more, none of that second is shown beyond these.
-const LINES_PER_SECOND: u64 = 20;
 /// When nothing gets on for so long after the last quote, the rest is left to whoever runs the consumers next.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// So far the producer may be ahead of our own consumers at full speed: what is in memory is quickly read again.
-const AHEAD_LIMIT: u64 = 400_000;
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Stream) -> Result<ExitStatus, Error> {
@@ -303,233 +293,6 @@ impl Outcome {
         })
         .to_string()
     }
-}
-
-/// What the source's thread says of its progress.
-#[derive(Debug, Default)]
-struct Counters {
-    sent: AtomicU64,
-}
-
-/// How feeding ended.
-#[derive(Debug, Default)]
-struct Fed {
-    sent: u64,
-    failure: Option<Error>,
-}
-
-/// Something to show.
-enum Show {
-    Acks(Vec<Ack>),
-    Quote(Box<Quote>),
-}
-
-/// Takes from the source and gives to the producer, on a thread of its own, for a source may block.
-struct Feeder {
-    source: Box<dyn Source>,
-    plan: Plan,
-    interrupt: Interrupt,
-    counters: Arc<Counters>,
-    lines: Option<mpsc::SyncSender<Show>>,
-    local: Local,
-}
-
-impl Feeder {
-    fn run(mut self, mut producer: Producer) -> Fed {
-        let started = Instant::now();
-        let mut left = self.plan.count.unwrap_or(u64::MAX);
-        let mut chunk = Vec::with_capacity(CHUNK);
-        let mut failure = None;
-        let mut limiter = (Instant::now(), 0);
-        let mut since_look = 0;
-        while left > 0 && !self.interrupt.is_set() && self.plan.duration.is_none_or(|d| started.elapsed() < d) {
-            let limit = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
-            let flow = match self.source.next(stream::now(), limit, &mut chunk) {
-                Ok(flow) => flow,
-                Err(error) => {
-                    failure = Some(source_error(&error));
-                    Flow::End
-                }
-            };
-            chunk.truncate(limit);
-            left -= chunk.len() as u64;
-            since_look += chunk.len() as u64;
-            self.show(&chunk, &mut limiter);
-            if !chunk.is_empty() && !producer.send(&mut chunk) {
-                break;
-            }
-            self.counters.sent.store(producer.acknowledged(), Ordering::Relaxed);
-            match flow {
-                Flow::More if since_look > AHEAD_LIMIT / 4 => {
-                    since_look = 0;
-                    self.let_consumers_follow();
-                }
-                Flow::More => {}
-                Flow::WaitUntil(due) => self.wait(due, started),
-                Flow::End => break,
-            }
-        }
-        let (sent, result) = producer.finish();
-        self.counters.sent.store(sent, Ordering::Relaxed);
-        Fed { sent, failure: failure.or(result.err()) }
-    }
-
-    fn wait(&self, due: Instant, started: Instant) {
-        loop {
-            let mut left = due.saturating_duration_since(Instant::now());
-            if let Some(duration) = self.plan.duration {
-                left = left.min(duration.saturating_sub(started.elapsed()));
-            }
-            if left.is_zero() || self.interrupt.is_set() {
-                return;
-            }
-            thread::sleep(left.min(TICK));
-        }
-    }
-
-    /// Waits a little while the consumers are far behind: the nearer they are, the less is read from disk again.
-    fn let_consumers_follow(&self) {
-        let patience = Instant::now() + Duration::from_secs(2);
-        while !self.interrupt.is_set() && Instant::now() < patience {
-            match self.local.lag() {
-                Ok(lag) if lag.process > AHEAD_LIMIT => thread::sleep(TICK),
-                _ => return,
-            }
-        }
-    }
-
-    fn show(&self, chunk: &[Outgoing], limiter: &mut (Instant, u64)) {
-        let Some(lines) = &self.lines else { return };
-        if limiter.0.elapsed() >= Duration::from_secs(1) {
-            *limiter = (Instant::now(), 0);
-        }
-        for outgoing in chunk {
-            if let Outgoing::Quote(quote) = outgoing
-                && limiter.1 < LINES_PER_SECOND
-            {
-                limiter.1 += 1;
-                let _ = lines.send(Show::Quote(Box::new(quote.clone())));
-            }
-        }
-    }
-}
-
-/// The terminal, while quotes are sent.
-struct Screen {
-    progress: Progress,
-    output: Output,
-}
-
-impl Screen {
-    /// Shows what comes until the source's thread ends. An error means that nobody reads standard output any more.
-    fn watch(
-        &mut self,
-        finished: &mpsc::Receiver<Fed>,
-        shown: mpsc::Receiver<Show>,
-        events: &mpsc::Receiver<Event>,
-        counters: &Counters,
-        interrupt: &Interrupt,
-    ) -> io::Result<Fed> {
-        loop {
-            match shown.recv_timeout(LOOK) {
-                Ok(first) => self.print(&text_of(std::iter::once(first).chain(shown.try_iter())))?,
-                Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
-            }
-            self.events_to(events)?;
-            self.progress.set(counters.sent.load(Ordering::Relaxed));
-            let fed = match finished.try_recv() {
-                Ok(fed) => Some(fed),
-                Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
-                // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
-                Err(mpsc::TryRecvError::Empty) if interrupt.is_set() => {
-                    let fed = finished.recv_timeout(Duration::from_millis(500)).ok();
-                    Some(fed.unwrap_or_else(|| Fed { sent: counters.sent.load(Ordering::Relaxed), failure: None }))
-                }
-                Err(mpsc::TryRecvError::Empty) => None,
-            };
-            if let Some(fed) = fed {
-                // What came between the last look and the end.
-                self.print(&text_of(shown.try_iter()))?;
-                return Ok(fed);
-            }
-        }
-    }
-
-    fn draining(&mut self, lag: Lag, events: &mpsc::Receiver<Event>) {
-        self.progress.message(&format!("storing {}", style::count(lag.process.max(lag.archive))));
-        self.events(events);
-    }
-
-    fn events(&self, events: &mpsc::Receiver<Event>) {
-        // Nobody may read any more; what is published counts all the same.
-        let _ = self.events_to(events);
-    }
-
-    fn events_to(&self, events: &mpsc::Receiver<Event>) -> io::Result<()> {
-        for event in events.try_iter() {
-            match event {
-                Event::Alerts { raised, shown } => {
-                    self.alerts(&raised)?;
-                    let _ = shown.send(());
-                }
-                event => super::event_line(&event).iter().for_each(|line| self.progress.say(line)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Shows alerts: on standard output, unless something else is asked for there.
-    fn alerts(&self, raised: &[Raised]) -> io::Result<()> {
-        let line = |raised| match self.output.format {
-            Format::Json => Raised::to_json(raised),
-            _ => super::alert_line(raised),
-        };
-        if self.output.acks || self.output.format == Format::Csv {
-            raised.iter().for_each(|raised| self.progress.say(&super::alert_line(raised)));
-            return Ok(());
-        }
-        self.print(&raised.iter().map(|raised| line(raised) + "\n").collect::<String>())
-    }
-
-    /// Writes lines to standard output; on a terminal above the progress, which it would tear otherwise.
-    fn print(&self, lines: &str) -> io::Result<()> {
-        if io::stdout().is_terminal() {
-            lines.lines().for_each(|line| self.progress.say(line));
-            return Ok(());
-        }
-        let mut out = anstream::stdout().lock();
-        out.write_all(lines.as_bytes())?;
-        out.flush()
-    }
-}
-
-/// What was shown, as lines: there may be thousands a second, and they are written together.
-fn text_of(shown: impl Iterator<Item = Show>) -> String {
-    let mut text = String::new();
-    for show in shown {
-        match show {
-            Show::Acks(acks) => acks.iter().for_each(|ack| text.push_str(&ack_line(ack))),
-            Show::Quote(quote) => text.push_str(&quote_line(&quote)),
-        }
-    }
-    text
-}
-
-fn ack_line(ack: &Ack) -> String {
-    let key = serde_json::Value::from(&*ack.key);
-    let through = ack.through.map_or_else(|| "null".into(), |through| format!("\"{through}\""));
-    format!("{{\"acked\":{key},\"through\":{through},\"count\":{}}}\n", ack.count)
-}
-
-fn quote_line(quote: &Quote) -> String {
-    let change = match pipeline::change(quote, pipeline::AnomalyThreshold::default()).0 {
-        Some(change) if change.0 > 0 => style::paint(style::GOOD, &format!("▲ {change} %")),
-        Some(change) if change.0 < 0 => style::paint(style::BAD, &format!("▼ {} %", pipeline::Percent(-change.0))),
-        Some(_) => "= 0 %".into(),
-        None => String::new(),
-    };
-    format!("{}  {:<8} {:>12}  {change}\n", quote.timestamp, quote.symbol, quote.price)
 }
 
 fn source_error(error: &SourceError) -> Error {

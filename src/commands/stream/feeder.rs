@@ -1,0 +1,130 @@
+//! From the source to the producer, at the source's pace.
+
+use super::{Plan, screen::Show, source_error};
+use crate::{
+    error::Error,
+    interrupt::Interrupt,
+    sources::{Flow, Outgoing, Source},
+    targets::local::{Local, producer::Producer, stream},
+};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+/// Quotes taken from the source at a time.
+const CHUNK: usize = 4096;
+/// How often Ctrl-C is noticed while waiting for the next quote.
+const TICK: Duration = Duration::from_millis(20);
+/// Quote lines a second that a person can follow; where there are more, none of that second is shown beyond these.
+const LINES_PER_SECOND: u64 = 20;
+/// So far the producer may be ahead of our own consumers at full speed: what is in memory is quickly read again.
+const AHEAD_LIMIT: u64 = 400_000;
+
+/// What the source's thread says of its progress.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) sent: AtomicU64,
+}
+
+/// How feeding ended.
+#[derive(Debug, Default)]
+pub(super) struct Fed {
+    pub(super) sent: u64,
+    pub(super) failure: Option<Error>,
+}
+
+/// Takes from the source and gives to the producer, on a thread of its own, for a source may block.
+pub(super) struct Feeder {
+    pub(super) source: Box<dyn Source>,
+    pub(super) plan: Plan,
+    pub(super) interrupt: Interrupt,
+    pub(super) counters: Arc<Counters>,
+    pub(super) lines: Option<mpsc::SyncSender<Show>>,
+    pub(super) local: Local,
+}
+
+impl Feeder {
+    pub(super) fn run(mut self, mut producer: Producer) -> Fed {
+        let started = Instant::now();
+        let mut left = self.plan.count.unwrap_or(u64::MAX);
+        let mut chunk = Vec::with_capacity(CHUNK);
+        let mut failure = None;
+        let mut limiter = (Instant::now(), 0);
+        let mut since_look = 0;
+        while left > 0 && !self.interrupt.is_set() && self.plan.duration.is_none_or(|d| started.elapsed() < d) {
+            let limit = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+            let flow = match self.source.next(stream::now(), limit, &mut chunk) {
+                Ok(flow) => flow,
+                Err(error) => {
+                    failure = Some(source_error(&error));
+                    Flow::End
+                }
+            };
+            chunk.truncate(limit);
+            left -= chunk.len() as u64;
+            since_look += chunk.len() as u64;
+            self.show(&chunk, &mut limiter);
+            if !chunk.is_empty() && !producer.send(&mut chunk) {
+                break;
+            }
+            self.counters.sent.store(producer.acknowledged(), Ordering::Relaxed);
+            match flow {
+                Flow::More if since_look > AHEAD_LIMIT / 4 => {
+                    since_look = 0;
+                    self.let_consumers_follow();
+                }
+                Flow::More => {}
+                Flow::WaitUntil(due) => self.wait(due, started),
+                Flow::End => break,
+            }
+        }
+        let (sent, result) = producer.finish();
+        self.counters.sent.store(sent, Ordering::Relaxed);
+        Fed { sent, failure: failure.or(result.err()) }
+    }
+
+    fn wait(&self, due: Instant, started: Instant) {
+        loop {
+            let mut left = due.saturating_duration_since(Instant::now());
+            if let Some(duration) = self.plan.duration {
+                left = left.min(duration.saturating_sub(started.elapsed()));
+            }
+            if left.is_zero() || self.interrupt.is_set() {
+                return;
+            }
+            thread::sleep(left.min(TICK));
+        }
+    }
+
+    /// Waits a little while the consumers are far behind: the nearer they are, the less is read from disk again.
+    fn let_consumers_follow(&self) {
+        let patience = Instant::now() + Duration::from_secs(2);
+        while !self.interrupt.is_set() && Instant::now() < patience {
+            match self.local.lag() {
+                Ok(lag) if lag.process > AHEAD_LIMIT => thread::sleep(TICK),
+                _ => return,
+            }
+        }
+    }
+
+    fn show(&self, chunk: &[Outgoing], limiter: &mut (Instant, u64)) {
+        let Some(lines) = &self.lines else { return };
+        if limiter.0.elapsed() >= Duration::from_secs(1) {
+            *limiter = (Instant::now(), 0);
+        }
+        for outgoing in chunk {
+            if let Outgoing::Quote(quote) = outgoing
+                && limiter.1 < LINES_PER_SECOND
+            {
+                limiter.1 += 1;
+                let _ = lines.send(Show::Quote(Box::new(quote.clone())));
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is seen while quotes are sent: lines on standard output, progress on standard error.
+
+use super::{
+    Output,
+    feeder::{Counters, Fed},
+};
+use crate::{
+    cli::Format,
+    commands::{alert_line, event_line},
+    interrupt::Interrupt,
+    report::{progress::Progress, style},
+    targets::local::{Lag, consumers::Event, producer::Ack},
+};
+use pipeline::{Quote, Raised};
+use std::{
+    io::{self, IsTerminal, Write},
+    sync::{atomic::Ordering, mpsc},
+    thread,
+    time::Duration,
+};
+
+/// How often the screen is looked after: an alert waits no longer than this.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// Something to show.
+pub(super) enum Show {
+    Acks(Vec<Ack>),
+    Quote(Box<Quote>),
+}
+
+/// The terminal, while quotes are sent.
+pub(super) struct Screen {
+    pub(super) progress: Progress,
+    pub(super) output: Output,
+}
+
+impl Screen {
+    /// Shows what comes until the source's thread ends. An error means that nobody reads standard output any more.
+    pub(super) fn watch(
+        &mut self,
+        finished: &mpsc::Receiver<Fed>,
+        shown: mpsc::Receiver<Show>,
+        events: &mpsc::Receiver<Event>,
+        counters: &Counters,
+        interrupt: &Interrupt,
+    ) -> io::Result<Fed> {
+        loop {
+            match shown.recv_timeout(LOOK) {
+                Ok(first) => self.print(&text_of(std::iter::once(first).chain(shown.try_iter())))?,
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
+            }
+            self.events_to(events)?;
+            self.progress.set(counters.sent.load(Ordering::Relaxed));
+            let fed = match finished.try_recv() {
+                Ok(fed) => Some(fed),
+                Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
+                // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
+                Err(mpsc::TryRecvError::Empty) if interrupt.is_set() => {
+                    let fed = finished.recv_timeout(Duration::from_millis(500)).ok();
+                    Some(fed.unwrap_or_else(|| Fed { sent: counters.sent.load(Ordering::Relaxed), failure: None }))
+                }
+                Err(mpsc::TryRecvError::Empty) => None,
+            };
+            if let Some(fed) = fed {
+                // What came between the last look and the end.
+                self.print(&text_of(shown.try_iter()))?;
+                return Ok(fed);
+            }
+        }
+    }
+
+    pub(super) fn draining(&mut self, lag: Lag, events: &mpsc::Receiver<Event>) {
+        self.progress.message(&format!("storing {}", style::count(lag.process.max(lag.archive))));
+        self.events(events);
+    }
+
+    pub(super) fn events(&self, events: &mpsc::Receiver<Event>) {
+        // Nobody may read any more; what is published counts all the same.
+        let _ = self.events_to(events);
+    }
+
+    fn events_to(&self, events: &mpsc::Receiver<Event>) -> io::Result<()> {
+        for event in events.try_iter() {
+            match event {
+                Event::Alerts { raised, shown } => {
+                    self.alerts(&raised)?;
+                    let _ = shown.send(());
+                }
+                event => event_line(&event).iter().for_each(|line| self.progress.say(line)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Shows alerts: on standard output, unless something else is asked for there.
+    fn alerts(&self, raised: &[Raised]) -> io::Result<()> {
+        let line = |raised| match self.output.format {
+            Format::Json => Raised::to_json(raised),
+            _ => alert_line(raised),
+        };
+        if self.output.acks || self.output.format == Format::Csv {
+            raised.iter().for_each(|raised| self.progress.say(&alert_line(raised)));
+            return Ok(());
+        }
+        self.print(&raised.iter().map(|raised| line(raised) + "\n").collect::<String>())
+    }
+
+    /// Writes lines to standard output; on a terminal above the progress, which it would tear otherwise.
+    fn print(&self, lines: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() {
+            lines.lines().for_each(|line| self.progress.say(line));
+            return Ok(());
+        }
+        let mut out = anstream::stdout().lock();
+        out.write_all(lines.as_bytes())?;
+        out.flush()
+    }
+}
+
+/// What was shown, as lines: there may be thousands a second, and they are written together.
+fn text_of(shown: impl Iterator<Item = Show>) -> String {
+    let mut text = String::new();
+    for show in shown {
+        match show {
+            Show::Acks(acks) => acks.iter().for_each(|ack| text.push_str(&ack_line(ack))),
+            Show::Quote(quote) => text.push_str(&quote_line(&quote)),
+        }
+    }
+    text
+}
+
+fn ack_line(ack: &Ack) -> String {
+    let key = serde_json::Value::from(&*ack.key);
+    let through = ack.through.map_or_else(|| "null".into(), |through| format!("\"{through}\""));
+    format!("{{\"acked\":{key},\"through\":{through},\"count\":{}}}\n", ack.count)
+}
+
+fn quote_line(quote: &Quote) -> String {
+    let change = match pipeline::change(quote, pipeline::AnomalyThreshold::default()).0 {
+        Some(change) if change.0 > 0 => style::paint(style::GOOD, &format!("▲ {change} %")),
+        Some(change) if change.0 < 0 => style::paint(style::BAD, &format!("▼ {} %", pipeline::Percent(-change.0))),
+        Some(_) => "= 0 %".into(),
+        None => String::new(),
+    };
+    format!("{}  {:<8} {:>12}  {change}\n", quote.timestamp, quote.symbol, quote.price)
+}
