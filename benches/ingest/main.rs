@@ -65,8 +65,12 @@ struct Sizes {
 }
 
 impl Arguments {
+    fn is_quick(&self) -> bool {
+        self.quick || !self.bench
+    }
+
     fn sizes(&self) -> Sizes {
-        let or = |usual, quick| if self.quick || !self.bench { quick } else { usual };
+        let or = |usual, quick| if self.is_quick() { quick } else { usual };
         Sizes {
             runs: self.runs.unwrap_or(or(3, 1) as usize).max(1),
             count: self.count.unwrap_or(or(1_000_000, 50_000)).max(1),
@@ -88,6 +92,9 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> Result<()> {
     let sizes = arguments.sizes();
+    if arguments.is_quick() {
+        say("small sizes: the checks count, the figures do not");
+    }
     let disk = arguments.folder.clone().unwrap_or_else(|| env!("CARGO_TARGET_TMPDIR").into());
     fs::create_dir_all(&disk)?;
     let folder = tempfile::Builder::new().prefix("stockpipe-bench-").tempdir_in(&disk)?;

@@ -25,6 +25,8 @@ pub fn measure(folder: &Path, sizes: &Sizes, report: &mut Report) -> Result<()> 
         durable.extend(baseline::quotes_per_second(folder, sizes.baseline_count / 5, "FULL")?);
     }
 
+    report.figure("throughput_runs", "throughput: runs", sizes.runs as f64, "");
+    report.figure("throughput_quotes", "throughput: quotes a run", count as f64, "");
     let mut rates: Vec<f64> = usages.iter().map(|u| count as f64 / u.wall.as_secs_f64()).collect();
     rates.sort_by(f64::total_cmp);
     for (key, name, rate) in [
