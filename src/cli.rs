@@ -5,12 +5,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use std::path::PathBuf;
 
-/// A real-time market-data pipeline in one command
-///
-/// Quotes go through a durable stream into a table and a data lake; crossovers of SMA-5 and SMA-20 raise signals; SQL
-/// asks the history. Signals are no investment advice.
+/// What the help begins with, short or long.
+const ABOUT: &str = "A real-time market-data pipeline in one command
+
+Quotes go through a durable stream into a table and a data lake; crossovers of SMA-5 and SMA-20 raise signals; SQL \
+asks the history. Signals are no investment advice.";
+
+/// A real-time market-data pipeline in one command.
 #[derive(Debug, Parser)]
-#[command(name = "stockpipe", version, max_term_width = 100, infer_subcommands = false)]
+#[command(name = "stockpipe", version, max_term_width = 100, about = ABOUT, long_about = None)]
 pub struct Cli {
     /// For every command.
     #[command(flatten)]
@@ -24,17 +27,31 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// Where the pipeline is
-    #[arg(long, global = true, env = "STOCKPIPE_TARGET", value_enum, hide_possible_values = false)]
+    /// Where the pipeline is: local, on this machine [default: local]
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKPIPE_TARGET",
+        value_enum,
+        hide_possible_values = true,
+        hide_env_values = true
+    )]
     pub target: Option<TargetName>,
     /// Which pipeline: a-z, 0-9 and -, at most 20 [default: stockpipe]
-    #[arg(long, global = true, env = "STOCKPIPE_STACK", value_name = "NAME")]
+    #[arg(long, global = true, env = "STOCKPIPE_STACK", value_name = "NAME", hide_env_values = true)]
     pub stack: Option<String>,
     /// The settings file [default: stockpipe.yaml, if it is there]
-    #[arg(long, global = true, env = "STOCKPIPE_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "STOCKPIPE_CONFIG", value_name = "FILE", hide_env_values = true)]
     pub config: Option<PathBuf>,
-    /// How to write answers [default: table]
-    #[arg(long, global = true, env = "STOCKPIPE_FORMAT", value_enum)]
+    /// How to write answers: table (for people), json or csv (exact, for programs) [default: table]
+    #[arg(
+        long,
+        global = true,
+        env = "STOCKPIPE_FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        hide_env_values = true
+    )]
     pub format: Option<Format>,
 }
 

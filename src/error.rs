@@ -29,12 +29,13 @@ pub struct Error {
     causes: Vec<String>,
     hint: Option<String>,
     status: ExitStatus,
+    beyond_repair: bool,
 }
 
 impl Error {
     /// Something failed.
     pub fn new(what: impl Into<String>) -> Self {
-        Self { what: what.into(), causes: vec![], hint: None, status: ExitStatus::Failed }
+        Self { what: what.into(), causes: vec![], hint: None, status: ExitStatus::Failed, beyond_repair: false }
     }
 
     /// Adds why, the nearest cause first.
@@ -56,6 +57,18 @@ impl Error {
     pub const fn status(mut self, status: ExitStatus) -> Self {
         self.status = status;
         self
+    }
+
+    /// Says that what it is about can only be removed and made anew.
+    #[must_use]
+    pub const fn beyond_repair(mut self) -> Self {
+        self.beyond_repair = true;
+        self
+    }
+
+    /// Whether what it is about can only be removed and made anew.
+    pub const fn is_beyond_repair(&self) -> bool {
+        self.beyond_repair
     }
 
     /// What the process ends with.

@@ -1,8 +1,11 @@
 //! Ctrl-C: the first one asks to finish, the second one ends at once. SIGTERM is a first one.
 
-use crate::error::{Error, ExitStatus};
+use crate::{
+    error::{Error, ExitStatus},
+    report::style,
+};
 use std::{
-    process,
+    io, process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -15,15 +18,17 @@ use std::{
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Begins to listen.
+    /// Begins to listen: from now on no Ctrl-C ends the process by itself.
     pub fn listen() -> Result<Self, Error> {
+        let failed = |e: io::Error| Error::new("signals cannot be received").because(e);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
+        let signals = {
+            let _context = runtime.enter();
+            Signals::listen().map_err(failed)?
+        };
         let interrupt = Self::default();
         let theirs = interrupt.clone();
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_io()
-            .build()
-            .map_err(|e| Error::new("signals cannot be received").because(e))?;
-        thread::spawn(move || runtime.block_on(theirs.count()));
+        thread::spawn(move || runtime.block_on(theirs.count(signals)));
         Ok(interrupt)
     }
 
@@ -37,33 +42,51 @@ impl Interrupt {
         self.0.store(true, Ordering::Release);
     }
 
-    async fn count(self) {
+    async fn count(self, mut signals: Signals) {
         loop {
-            first_of_either().await;
+            signals.next().await;
             if self.0.swap(true, Ordering::AcqRel) {
+                style::say("\ninterrupted at once: what was acknowledged is durable, the next command stores it");
                 process::exit(ExitStatus::Interrupted as i32);
             }
         }
     }
 }
 
+/// What asks to finish. Listened to once and for all: one that comes while another is handled is not missed.
 #[cfg(unix)]
-async fn first_of_either() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (interrupt, terminate) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
-    if let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) {
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
-    } else {
-        std::future::pending::<()>().await;
     }
 }
 
 #[cfg(not(unix))]
-async fn first_of_either() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 }

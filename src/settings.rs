@@ -4,11 +4,15 @@
 use crate::{
     cli::{Format, Global, TargetName},
     error::{Error, ExitStatus},
+    report::style::visible,
     sources::parse_duration,
     targets::local::{Options, state::Folder},
 };
 use serde::Deserialize;
-use std::{env, fs, io, path::PathBuf};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The name of a stack that was not given one.
 pub const DEFAULT_STACK: &str = "stockpipe";
@@ -33,13 +37,13 @@ pub struct Settings {
 #[serde(deny_unknown_fields, default)]
 pub struct StackOptions {
     /// How long the table keeps a quote, such as 7d (the lake keeps all) [default: 7d]
-    #[arg(long, value_name = "DURATION")]
+    #[arg(long, value_name = "DURATION", env = "STOCKPIPE_RETENTION", hide_env_values = true)]
     pub retention: Option<String>,
     /// Beyond which change in percent against the previous close a quote is an anomaly [default: 5]
-    #[arg(long, value_name = "PERCENT")]
+    #[arg(long, value_name = "PERCENT", env = "STOCKPIPE_ANOMALY_PERCENT", hide_env_values = true)]
     pub anomaly_percent: Option<String>,
     /// How the lake keeps quotes as they came: an object per symbol and batch, one per batch, none [default: symbol]
-    #[arg(long, value_name = "symbol|batch|off")]
+    #[arg(long, value_name = "symbol|batch|off", env = "STOCKPIPE_RAW", hide_env_values = true)]
     pub raw: Option<String>,
 }
 
@@ -58,12 +62,14 @@ struct File {
 impl Settings {
     /// Resolves what was typed.
     pub fn resolve(global: &Global) -> Result<Self, Error> {
-        let file = read_file(global)?;
+        let path = global.config.clone().unwrap_or_else(|| FILE.into());
+        let file = read_file(&path, global.config.is_some())?;
         // One target there is; naming it in the file is allowed, as on the command line.
         let TargetName::Local = global.target.or(file.target).unwrap_or(TargetName::Local);
-        let stack = global.stack.clone().or(file.stack).unwrap_or_else(|| DEFAULT_STACK.into());
+        let stack = global.stack.clone().or_else(|| file.stack.clone()).unwrap_or_else(|| DEFAULT_STACK.into());
         if !is_stack_name(&stack) {
-            return Err(usage(format!("'{stack}' is no name for a stack"))
+            let by = if global.stack.is_none() { format!(" ('{}')", path.display()) } else { String::new() };
+            return Err(usage(format!("'{}' is no name for a stack{by}", visible(&stack)))
                 .because("it takes a letter a-z, then at most 19 of a-z, 0-9 and -")
                 .hint("for example --stack prices-2"));
         }
@@ -73,29 +79,33 @@ impl Settings {
                 .map(|data| data.join("stockpipe"))
                 .ok_or_else(|| usage("there is no folder for local stacks").hint("set STOCKPIPE_HOME to one"))?,
         };
-        let text = |value: Option<yaml_serde::Value>, yes: &str| match value {
-            Some(yaml_serde::Value::String(text)) => Some(text),
-            Some(yaml_serde::Value::Number(number)) => Some(number.to_string()),
-            // YAML reads a bare `off` as it pleases.
-            Some(yaml_serde::Value::Bool(false)) => Some("off".into()),
-            Some(_) => Some(yes.into()),
-            None => None,
-        };
-        Ok(Self {
-            stack,
-            format: global.format.or(file.format).unwrap_or(Format::Table),
-            home,
-            stack_options: StackOptions {
-                retention: file.retention,
-                anomaly_percent: text(file.anomaly_percent, "?"),
-                raw: text(file.raw, "?"),
-            },
-        })
+        let format = global.format.or(file.format).unwrap_or(Format::Table);
+        let stack_options = file.stack_options();
+        // Here and not in `up` alone: a mistake in the file is said to be there.
+        stack_options.resolve(&StackOptions::default(), None).map_err(|e| wrong_file(&path, &e))?;
+        Ok(Self { stack, format, home, stack_options })
     }
 
     /// The stack's folder.
     pub fn folder(&self) -> Folder {
         Folder::new(&self.home, &self.stack)
+    }
+}
+
+impl File {
+    fn stack_options(self) -> StackOptions {
+        let text = |value: yaml_serde::Value| match value {
+            yaml_serde::Value::String(text) => text,
+            yaml_serde::Value::Number(number) => number.to_string(),
+            // YAML reads a bare `off` as it pleases.
+            yaml_serde::Value::Bool(false) => "off".into(),
+            _ => "?".into(),
+        };
+        StackOptions {
+            retention: self.retention,
+            anomaly_percent: self.anomaly_percent.map(text),
+            raw: self.raw.map(text),
+        }
     }
 }
 
@@ -127,24 +137,28 @@ impl StackOptions {
 }
 
 fn invalid(option: &str, value: &str, why: &dyn std::fmt::Display) -> Error {
-    usage(format!("--{option} '{value}'")).because(why)
+    usage(format!("--{option} '{}'", visible(value))).because(why)
 }
 
 fn usage(what: impl Into<String>) -> Error {
     Error::new(what).status(ExitStatus::Usage)
 }
 
-fn read_file(global: &Global) -> Result<File, Error> {
-    let path = global.config.clone().unwrap_or_else(|| FILE.into());
-    let text = match fs::read_to_string(&path) {
+/// Reads the file; it need not be there unless it was named.
+fn read_file(path: &Path, named: bool) -> Result<File, Error> {
+    let text = match fs::read_to_string(path) {
         Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && global.config.is_none() => return Ok(File::default()),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !named => return Ok(File::default()),
         Err(e) => return Err(usage(format!("the settings '{}' cannot be read", path.display())).because(e)),
     };
     if text.trim().is_empty() {
         return Ok(File::default());
     }
-    yaml_serde::from_str(&text).map_err(|e| usage(format!("the settings '{}' are wrong", path.display())).because(e))
+    yaml_serde::from_str(&text).map_err(|e| wrong_file(path, &e))
+}
+
+fn wrong_file(path: &Path, why: &dyn std::fmt::Display) -> Error {
+    usage(format!("the settings '{}' are wrong", path.display())).because(why)
 }
 
 /// `[a-z][a-z0-9-]{0,19}`: what AWS allows once a suffix follows it.

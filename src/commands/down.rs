@@ -3,7 +3,7 @@
 use crate::{
     cli,
     error::{Error, ExitStatus},
-    report::style::{self, count},
+    report::style::{self, plural},
     settings::Settings,
     targets::local::Local,
 };
@@ -19,9 +19,20 @@ pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Err
     }
     let status = match local.status() {
         Err(error) if error.exit_status() == ExitStatus::NotFound => {
+            if folder.is_remnant() {
+                style::say(&format!("An interrupted removal left something in {}", folder.path().display()));
+                confirm(name, arguments.yes)?;
+                folder.remove()?;
+                style::say(&format!("Removed. Nothing of stack '{name}' is left."));
+                return Ok(ExitStatus::Done);
+            }
             // Doing it again is harmless.
             style::say(&format!("There is no local stack '{name}': nothing to remove."));
             return Ok(ExitStatus::Done);
+        }
+        // What is damaged cannot be counted, and goes all the same.
+        Err(error) if error.is_beyond_repair() && !arguments.keep_data => {
+            return remove_damaged(&local, arguments, &error);
         }
         status => status?,
     };
@@ -36,14 +47,14 @@ pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Err
     style::say(&format!("Local stack '{name}'  {}", folder.path().display()));
     let (table, lake) = (status.table.0, status.lake);
     let data = [
-        format!("{} quotes in the table, {} signals", count(table), count(status.signals.0)),
-        format!("{} quotes in the lake, {} files", count(lake.1), count(lake.0)),
-        format!("{} records set aside", count(status.set_aside.0)),
+        format!("{} in the table, {}", plural(table, "quote"), plural(status.signals.0, "signal")),
+        format!("{} in the lake, {}", plural(lake.1, "quote"), plural(lake.0, "file")),
+        format!("{} set aside", plural(status.set_aside.0, "record")),
     ];
     let (goes, stays): (Vec<String>, Vec<String>) = if arguments.keep_data {
         (vec!["the stream".into()], data.to_vec())
     } else {
-        (std::iter::once(format!("{} quotes in the stream", count(status.stream.1))).chain(data).collect(), vec![])
+        (std::iter::once(format!("{} in the stream", plural(status.stream.1, "quote"))).chain(data).collect(), vec![])
     };
     goes.iter().for_each(|line| style::say(&format!("  - {line}")));
     stays.iter().for_each(|line| style::say(&format!("  = {line}   stays")));
@@ -71,6 +82,18 @@ fn remove_kept(local: &Local, arguments: &cli::Down) -> Result<ExitStatus, Error
     confirm(name, arguments.yes)?;
     folder.remove()?;
     style::say(&format!("Removed. Nothing of stack '{name}' is left."));
+    Ok(ExitStatus::Done)
+}
+
+/// A stack whose databases cannot be read.
+fn remove_damaged(local: &Local, arguments: &cli::Down, error: &Error) -> Result<ExitStatus, Error> {
+    let folder = local.folder();
+    style::say(&style::warning(&format!("what is in it cannot be told: {error}")));
+    style::say(&format!("Local stack '{}'  {}", folder.name(), folder.path().display()));
+    style::say("  - all of it");
+    confirm(folder.name(), arguments.yes)?;
+    folder.remove()?;
+    style::say(&format!("Removed. Nothing of stack '{}' is left.", folder.name()));
     Ok(ExitStatus::Done)
 }
 

@@ -135,8 +135,7 @@ pub fn ask(format: Format, local: &Local, question: &Question) -> Result<(), Err
         }
         let took = style::elapsed(started.elapsed().max(Duration::from_millis(1)));
         let more = if question.chart { "--format csv saves it" } else { "--chart draws it, --format csv saves it" };
-        let rows_text = if rows == 1 { "1 row".into() } else { format!("{} rows", style::count(rows)) };
-        style::say(&format!("{rows_text}, {took}, {} read.   {more}", style::bytes(bytes)));
+        style::say(&format!("{}, {took}, {} read.   {more}", style::plural(rows, "row"), style::bytes(bytes)));
     }
     Ok(())
 }

@@ -28,33 +28,26 @@ pub fn run(settings: &Settings, arguments: &cli::Signals) -> Result<ExitStatus, 
     super::catch_up(&local)?;
     // Who follows may wait for a symbol that has yet to come.
     let status = if arguments.follow { ExitStatus::Done } else { super::check_known(&local, &symbols)? };
-    let mark = local.newest_signal()?;
-    let signals = local.signals(&symbols, since)?;
     if arguments.follow {
         let wanted = |signal: &Signal| {
             (symbols.is_empty() || symbols.contains(&signal.symbol)) && since.is_none_or(|t| signal.timestamp >= t)
         };
-        return follow(settings, &local, signals, mark, wanted);
+        return follow(settings, &local, wanted);
     }
+    let signals = local.signals(&symbols, since)?;
     let mut writer = Writer::stdout(settings.format.into(), columns())?;
     for signal in &signals {
         writer.row(row(signal))?;
     }
     writer.finish()?;
     if settings.format == Format::Table {
-        style::say(&format!("{} signals. No investment advice.", style::count(signals.len() as u64)));
+        style::say(&format!("{}. No investment advice.", style::plural(signals.len() as u64, "signal")));
     }
     Ok(status)
 }
 
 /// Prints the signals there are, then each new one at once, a line each.
-fn follow(
-    settings: &Settings,
-    local: &Local,
-    before: Vec<Signal>,
-    mut mark: i64,
-    wanted: impl Fn(&Signal) -> bool,
-) -> Result<ExitStatus, Error> {
+fn follow(settings: &Settings, local: &Local, wanted: impl Fn(&Signal) -> bool) -> Result<ExitStatus, Error> {
     let interrupt = Interrupt::listen()?;
     let mut out = anstream::stdout();
     if settings.format == Format::Csv {
@@ -70,7 +63,10 @@ fn follow(
             }
         }
     };
-    for signal in &before {
+    // One read gives the signals and where the next ones begin: none is missed or shown twice.
+    let (mut before, mut mark) = local.signals_after(0)?;
+    before.sort_by(|a, b| (&a.symbol, a.timestamp).cmp(&(&b.symbol, b.timestamp)));
+    for signal in before.iter().filter(|s| wanted(s)) {
         line(&mut out, signal)?;
     }
     out.flush()?;

@@ -5,7 +5,7 @@ use crate::{
     cli::Format,
     error::{Error, ExitStatus},
     interrupt::Interrupt,
-    report::style::{self, BAD, GOOD, STRONG, WARN, bytes, count},
+    report::style::{self, BAD, GOOD, STRONG, WARN, bytes, count, plural},
     settings::Settings,
     targets::local::{Local, Status},
 };
@@ -74,17 +74,17 @@ fn write_lines(out: &mut impl Write, local: &Local, status: &Status) -> io::Resu
     let (aside, reason) = &status.set_aside;
     let reason = reason.as_ref().map(|r| format!(", the last: {}", style::visible(r))).unwrap_or_default();
     writeln!(out, "Local stack '{}'  {}", style::paint(STRONG, folder.name()), folder.path().display())?;
-    writeln!(out, "  stream     {} quotes, {} records ever put", count(status.stream.1), count(status.stream.0))?;
+    writeln!(out, "  stream     {}, {} ever put", plural(status.stream.1, "quote"), plural(status.stream.0, "record"))?;
     writeln!(out, "  lag        {health}")?;
     writeln!(out, "  consumers  {consumers}")?;
-    writeln!(out, "  table      {} quotes of {} symbols", count(status.table.0), count(status.table.1))?;
+    writeln!(out, "  table      {} of {}", plural(status.table.0, "quote"), plural(status.table.1, "symbol"))?;
     let pending = match status.signals.1 {
         0 => String::new(),
-        pending => format!(", {} alerts to be published", count(pending)),
+        pending => format!(", {} to be published", plural(pending, "alert")),
     };
     writeln!(out, "  signals    {}{pending}", count(status.signals.0))?;
     let (files, rows, size) = status.lake;
-    writeln!(out, "  lake       {} quotes in {} files, {}", count(rows), count(files), bytes(size))?;
+    writeln!(out, "  lake       {} in {}, {}", plural(rows, "quote"), plural(files, "file"), bytes(size))?;
     writeln!(out, "  set aside  {}{reason}", count(*aside))?;
     writeln!(out, "  disk       {}", bytes(status.bytes))
 }

@@ -33,8 +33,12 @@ pub fn run(settings: &Settings, arguments: &cli::Up) -> Result<ExitStatus, Error
         return Ok(ExitStatus::Done);
     }
     for (part, action, detail) in &plan {
-        let action = if *action == "unchanged" { String::new() } else { format!("   {action}") };
-        style::say(&format!("  {}", style::done(&format!("{part:<9} {detail}{action}"))));
+        let done = match *action {
+            "change" => "   changed",
+            "take in again" => "   taken in again",
+            _ => "",
+        };
+        style::say(&format!("  {}", style::done(&format!("{part:<9} {detail}{done}"))));
     }
     let done = match up.made {
         Made::New => "Ready",
@@ -68,7 +72,7 @@ fn plan(local: &Local, before: Option<&Options>, options: &Options) -> Vec<(&'st
     };
     let retention = u64::try_from(options.retention).unwrap_or(0);
     vec![
-        ("stream", action(false), "durable, 24 h".to_owned()),
+        ("stream", if folder.is_up() { "unchanged" } else { "create" }, "durable, 24 h".to_owned()),
         (
             "table",
             kept(action(table)),

@@ -12,6 +12,19 @@ const PLAIN_EVERY: Duration = Duration::from_secs(10);
 /// From one picture of the spinner to the next.
 const TICK: Duration = Duration::from_millis(100);
 
+// A message that is too long for the line is cut: a second line would not be cleared.
+const BAR: &str = "{prefix}  {bar:16}  {human_pos} of {human_len}  {elapsed}  {wide_msg}";
+const COUNTED: &str = "{spinner} {prefix}  {human_pos}  {elapsed}  {wide_msg}";
+/// Where nothing is counted, or not yet: a 0 would say that nothing happens.
+const UNCOUNTED: &str = "{spinner} {prefix}  {elapsed}  {wide_msg}";
+
+fn set_template(bar: &ProgressBar, template: &str) {
+    // The templates are right; were one not, the bar would look otherwise.
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("━╸ "));
+    }
+}
+
 /// The progress of one piece of work, on stderr. Dropped, it is cleared.
 pub struct Progress {
     shown: Shown,
@@ -30,15 +43,10 @@ impl Progress {
             return Self { shown: Shown::Plain(Plain::new(what, total, Instant::now())) };
         }
         let (bar, template) = match total {
-            Some(total) => {
-                (ProgressBar::new(total), "{prefix}  {bar:24}  {human_pos} of {human_len}  {elapsed}  {msg}")
-            }
-            None => (ProgressBar::new_spinner(), "{spinner} {prefix}  {human_pos}  {elapsed}  {msg}"),
+            Some(total) => (ProgressBar::new(total), BAR),
+            None => (ProgressBar::new_spinner(), UNCOUNTED),
         };
-        // The templates are right; were one not, the bar would look otherwise.
-        if let Ok(style) = ProgressStyle::with_template(template) {
-            bar.set_style(style.progress_chars("━╸ "));
-        }
+        set_template(&bar, template);
         bar.set_prefix(visible(what).into_owned());
         bar.enable_steady_tick(TICK);
         Self { shown: Shown::Terminal(bar) }
@@ -47,7 +55,12 @@ impl Progress {
     /// So much is done. Call it often: a plain line comes out of a call, never on its own.
     pub fn set(&mut self, done: u64) {
         match &mut self.shown {
-            Shown::Terminal(bar) => bar.set_position(done),
+            Shown::Terminal(bar) => {
+                if bar.length().is_none() && bar.position() == 0 && done > 0 {
+                    set_template(bar, COUNTED);
+                }
+                bar.set_position(done);
+            }
             Shown::Plain(plain) => {
                 plain.done = done;
                 plain.say();
@@ -151,10 +164,7 @@ mod tests {
 
     #[test]
     fn the_bar_s_templates_are_understood() {
-        for template in [
-            "{prefix}  {bar:24}  {human_pos} of {human_len}  {elapsed}  {msg}",
-            "{spinner} {prefix}  {human_pos}  {elapsed}  {msg}",
-        ] {
+        for template in [BAR, COUNTED, UNCOUNTED] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

@@ -126,6 +126,12 @@ pub fn count(number: u64) -> String {
     grouped
 }
 
+/// So many of something: `1 quote`, `12,345 quotes`.
+#[must_use]
+pub fn plural(number: u64, what: &str) -> String {
+    format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
 /// A size: `900 B`, `12 kB`, `9.1 MB`; a kB is 1000 bytes.
 #[must_use]
 pub fn bytes(number: u64) -> String {
@@ -199,6 +205,7 @@ mod tests {
     fn numbers_for_people() {
         let counts = [0, 999, 1000, 12_345, 1_234_567].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        assert_eq!([0, 1, 1000].map(|n| plural(n, "quote")), ["0 quotes", "1 quote", "1,000 quotes"]);
         let sizes = [0, 999, 12_000, 9_100_000, 999_949, 999_950, 123_456_789_000].map(bytes);
         assert_eq!(sizes, ["0 B", "999 B", "12 kB", "9.1 MB", "1 MB", "1 MB", "123 GB"]);
         let second = Duration::from_secs(1);

@@ -239,10 +239,8 @@ impl Local {
 
     /// What `up` would change: the options kept now, if the stack or its data is there.
     pub fn kept_options(&self) -> Result<Option<Options>, Error> {
-        if !self.folder.is_up() {
-            return Ok(None);
-        }
-        Options::read(&self.folder.table()?).map(Some).map_err(|e| self.failed(e))
+        let Some(table) = self.folder.kept_table()? else { return Ok(None) };
+        Options::read(&table).map(Some).map_err(|e| self.failed(e))
     }
 
     /// Creates the stack, takes kept data in again, or changes its options; doing it again changes nothing.
@@ -399,8 +397,7 @@ impl Local {
         .map_err(|e| self.failed(e))
     }
 
-    /// Signals recorded after `mark`, oldest first, and the mark to ask with the next time. The first mark is 0 for
-    /// all, or [`Local::newest_signal`].
+    /// Signals recorded after `mark`, oldest first, and the mark to ask with the next time. The first mark is 0.
     pub fn signals_after(&self, mark: i64) -> Result<(Vec<Signal>, i64), Error> {
         let db = self.folder.table()?;
         (|| {
@@ -412,12 +409,6 @@ impl Local {
             Ok((found, newest))
         })()
         .map_err(|e| self.failed(e))
-    }
-
-    /// The mark of the newest signal.
-    pub fn newest_signal(&self) -> Result<i64, Error> {
-        let newest = integer(&self.folder.table()?, "SELECT max(number) FROM signals");
-        newest.map(|n| n.unwrap_or(0)).map_err(|e| self.failed(e))
     }
 
     /// Which of these symbols the stack does not know.

@@ -3,7 +3,10 @@
 //! The stream is one database, everything else another, so that producers and consumers do not wait for each
 //! other. Both write ahead and sync at every commit: what is committed survives a power loss.
 
-use crate::error::{Error, ExitStatus};
+use crate::{
+    error::{Error, ExitStatus},
+    report::style::visible,
+};
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 use std::{
     fs, io,
@@ -156,6 +159,18 @@ impl Folder {
         !self.is_up() && self.table_file().exists()
     }
 
+    /// Whether an interrupted removal left something behind.
+    pub fn is_remnant(&self) -> bool {
+        !self.is_up() && !self.is_kept() && self.path.exists() && self.foreign().is_none()
+    }
+
+    /// Something in the folder that is of no stack.
+    fn foreign(&self) -> Option<String> {
+        let ours = |name: &str| name == "lake" || name.starts_with("stream.db") || name.starts_with("table.db");
+        let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
+        entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).find(|name| !ours(name))
+    }
+
     /// Makes what is missing. The stream comes last: where it is, all is.
     pub fn create(&self) -> Result<Made, Error> {
         if self.is_up() {
@@ -163,6 +178,14 @@ impl Folder {
             return Ok(Made::Unchanged);
         }
         let made = if self.is_kept() { Made::TakenIn } else { Made::New };
+        // `down` removes the folder with all that is in it.
+        if made == Made::New
+            && let Some(foreign) = self.foreign()
+        {
+            return Err(Error::new(format!("the folder '{}' is in use for something else", self.path.display()))
+                .because(format!("it has '{}', which is of no stack", visible(&foreign)))
+                .hint("give the stack another name with --stack, or set STOCKPIPE_HOME to a folder of its own"));
+        }
         let failed = |cause: &dyn std::fmt::Display| {
             Error::new(format!("the folder '{}' cannot be made", self.path.display())).because(cause)
         };
@@ -241,6 +264,25 @@ impl Folder {
         self.open(&self.table_file(), None)
     }
 
+    /// Opens it also where the stack is down and its data was kept; none where there is neither.
+    pub fn kept_table(&self) -> Result<Option<Connection>, Error> {
+        if !self.is_up() && (!self.is_kept() || self.is_being_made()?) {
+            return Ok(None);
+        }
+        self.open(&self.table_file(), None).map(Some)
+    }
+
+    /// Whether another `up` has begun the table, or was interrupted before there was anything in it.
+    fn is_being_made(&self) -> Result<bool, Error> {
+        let version = Connection::open_with_flags(self.table_file(), OpenFlags::SQLITE_OPEN_READ_ONLY)
+            .and_then(|db| {
+                db.busy_timeout(BUSY_TIMEOUT)?;
+                db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+            })
+            .map_err(|e| self.broken("table.db", e))?;
+        Ok(version == 0)
+    }
+
     fn check_up(&self) -> Result<(), Error> {
         if self.is_up() {
             return Ok(());
@@ -284,29 +326,33 @@ impl Folder {
             SCHEMA_VERSION => Ok(db),
             other => Err(Error::new(format!("'{}' has schema version {other}", file.display()))
                 .because(format!("this stockpipe knows version {SCHEMA_VERSION}"))
-                .hint("use the stockpipe that made it, or `stockpipe down` and `stockpipe up`")),
+                .hint("use the stockpipe that made it, or `stockpipe down` and `stockpipe up`")
+                .beyond_repair()),
         }
     }
 
     /// A database error, in the user's words.
     pub fn broken(&self, file: &str, error: rusqlite::Error) -> Error {
         use rusqlite::ErrorCode;
-        let hint = match error.sqlite_error_code() {
-            Some(ErrorCode::DiskFull) => Some("free some disk space; what was acknowledged is safe"),
-            Some(ErrorCode::DatabaseBusy) => Some("another process holds it: `stockpipe status` says which"),
+        let missing = !self.path.join(file).exists();
+        let flag = self.stack_flag();
+        let anew =
+            format!("restore the folder from a copy, or `stockpipe down{flag}` and `stockpipe up{flag}` to begin anew");
+        let (hint, beyond_repair) = match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull) => ("free some disk space; what was acknowledged is safe".into(), false),
+            Some(ErrorCode::DatabaseBusy) => {
+                (format!("another process holds it: `stockpipe status{flag}` says which"), false)
+            }
+            Some(ErrorCode::CannotOpen) if missing => (anew, true),
             Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                Some("check who owns the folder, and STOCKPIPE_HOME")
+                ("check who owns the folder, and STOCKPIPE_HOME".into(), false)
             }
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => {
-                Some("restore the folder from a copy, or `stockpipe down` and `stockpipe up` to begin anew")
-            }
-            _ => None,
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => (anew, true),
+            _ => (String::new(), false),
         };
         let made = Error::new(format!("local stack '{}', {file}", self.name)).because(error);
-        match hint {
-            Some(hint) => made.hint(hint),
-            None => made,
-        }
+        let made = if hint.is_empty() { made } else { made.hint(hint) };
+        if beyond_repair { made.beyond_repair() } else { made }
     }
 }
 

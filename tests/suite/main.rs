@@ -1,0 +1,21 @@
+//! What the binary promises, held against the binary itself, each time in a fresh home.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test ends where what it builds on fails"
+)]
+
+mod harness;
+
+mod bad_records;
+mod demo;
+mod exit_codes;
+mod golden;
+mod help;
+mod lifecycle;
+mod marks;
+mod output;
+mod processes;
+mod settings;
