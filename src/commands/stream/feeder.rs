@@ -8,11 +8,7 @@ use crate::{
     targets::local::{Local, producer::Producer, stream},
 };
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -26,31 +22,18 @@ const LINES_PER_SECOND: u64 = 20;
 /// So far the producer may be ahead of our own consumers at full speed: what is in memory is quickly read again.
 const AHEAD_LIMIT: u64 = 400_000;
 
-/// What the source's thread says of its progress.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) sent: AtomicU64,
-}
-
-/// How feeding ended.
-#[derive(Debug, Default)]
-pub(super) struct Fed {
-    pub(super) sent: u64,
-    pub(super) failure: Option<Error>,
-}
-
 /// Takes from the source and gives to the producer, on a thread of its own, for a source may block.
 pub(super) struct Feeder {
     pub(super) source: Box<dyn Source>,
     pub(super) plan: Plan,
     pub(super) interrupt: Interrupt,
-    pub(super) counters: Arc<Counters>,
     pub(super) lines: Option<mpsc::SyncSender<Show>>,
     pub(super) local: Local,
 }
 
 impl Feeder {
-    pub(super) fn run(mut self, mut producer: Producer) -> Fed {
+    /// Feeds the producer to the end, and returns what cut it short, if anything.
+    pub(super) fn run(mut self, mut producer: Producer) -> Option<Error> {
         let started = Instant::now();
         let mut left = self.plan.count.unwrap_or(u64::MAX);
         let mut chunk = Vec::with_capacity(CHUNK);
@@ -73,7 +56,6 @@ impl Feeder {
             if !chunk.is_empty() && !producer.send(&mut chunk) {
                 break;
             }
-            self.counters.sent.store(producer.acknowledged(), Ordering::Relaxed);
             match flow {
                 Flow::More if since_look > AHEAD_LIMIT / 4 => {
                     since_look = 0;
@@ -84,9 +66,7 @@ impl Feeder {
                 Flow::End => break,
             }
         }
-        let (sent, result) = producer.finish();
-        self.counters.sent.store(sent, Ordering::Relaxed);
-        Fed { sent, failure: failure.or(result.err()) }
+        failure.or(producer.finish().err())
     }
 
     fn wait(&self, due: Instant, started: Instant) {

@@ -17,7 +17,7 @@ use crate::{
         stream,
     },
 };
-use feeder::{Counters, Feeder};
+use feeder::Feeder;
 use pipeline::Timestamp;
 use screen::{Screen, Show};
 use std::{
@@ -162,12 +162,11 @@ impl Outcome {
         let name = source.name();
         style::say(&format!("{name} → local stack '{}'   Ctrl-C stops, nothing is lost", local.folder().name()));
 
-        let counters = Arc::new(Counters::default());
+        let gauge = producer.gauge();
         let feeder = Feeder {
             source,
             plan: plan.clone(),
             interrupt: interrupt.clone(),
-            counters: Arc::clone(&counters),
             lines: (plan.unhurried() && !output.acks && output.format == Format::Table).then(|| to_screen.clone()),
             local: local.clone(),
         };
@@ -181,8 +180,8 @@ impl Outcome {
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
 
         let mut screen = Screen { progress: Progress::new(&name, total), output };
-        let fed = match screen.watch(&finished, shown, &events, &counters, interrupt) {
-            Ok(fed) => fed,
+        let failure = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
+            Ok(failure) => failure,
             Err(_) => {
                 // Nobody reads any more: stop as on Ctrl-C, and let what was sent be stored.
                 interrupt.set();
@@ -190,6 +189,7 @@ impl Outcome {
             }
         };
 
+        gauge.settle(PATIENCE);
         let last = local.last()?;
         let mut in_flight = None;
         let mut best = (u64::MAX, Instant::now());
@@ -206,13 +206,13 @@ impl Outcome {
         screen.events(&events);
         screen.progress.finish();
         Ok(Self {
-            sent: fed.sent,
+            sent: gauge.acknowledged(),
             run: local.run(run)?,
             drained,
             elapsed: started.elapsed(),
             interrupted: interrupt.is_set(),
             in_flight: in_flight.unwrap_or(0),
-            failure: fed.failure,
+            failure,
         })
     }
 
@@ -231,7 +231,7 @@ impl Outcome {
         let mut parts =
             vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.stored))];
         for (number, what) in [
-            (run.duplicates, "duplicate"),
+            (run.duplicates, "duplicates"),
             (run.revised, "revised"),
             (run.late, "late"),
             (run.stale, "stale"),
@@ -242,7 +242,7 @@ impl Outcome {
                 parts.push(format!("{} {what}", style::count(number)));
             }
         }
-        parts.push(format!("{} signals", style::count(run.signals)));
+        parts.push(style::plural(run.signals, "signal"));
         let latency = run.latency(0.5).zip(run.latency(0.99));
         let latency = latency.map(|(p50, p99)| format!(", put → stored {p50:.1} ms (p99 {p99:.1} ms)"));
         let rate = style::rate(self.sent, self.elapsed);

@@ -1,20 +1,22 @@
 //! What is seen while quotes are sent: lines on standard output, progress on standard error.
 
-use super::{
-    Output,
-    feeder::{Counters, Fed},
-};
+use super::Output;
 use crate::{
     cli::Format,
     commands::{alert_line, event_line},
+    error::Error,
     interrupt::Interrupt,
     report::{progress::Progress, style},
-    targets::local::{Lag, consumers::Event, producer::Ack},
+    targets::local::{
+        Lag,
+        consumers::Event,
+        producer::{Ack, Gauge},
+    },
 };
 use pipeline::{Quote, Raised};
 use std::{
     io::{self, IsTerminal, Write},
-    sync::{atomic::Ordering, mpsc},
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -38,12 +40,12 @@ impl Screen {
     /// Shows what comes until the source's thread ends. An error means that nobody reads standard output any more.
     pub(super) fn watch(
         &mut self,
-        finished: &mpsc::Receiver<Fed>,
+        finished: &mpsc::Receiver<Option<Error>>,
         shown: mpsc::Receiver<Show>,
         events: &mpsc::Receiver<Event>,
-        counters: &Counters,
+        gauge: &Gauge,
         interrupt: &Interrupt,
-    ) -> io::Result<Fed> {
+    ) -> io::Result<Option<Error>> {
         loop {
             match shown.recv_timeout(LOOK) {
                 Ok(first) => self.print(&text_of(std::iter::once(first).chain(shown.try_iter())))?,
@@ -51,21 +53,20 @@ impl Screen {
                 Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
             }
             self.events_to(events)?;
-            self.progress.set(counters.sent.load(Ordering::Relaxed));
-            let fed = match finished.try_recv() {
-                Ok(fed) => Some(fed),
-                Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
+            self.progress.set(gauge.acknowledged());
+            let ended = match finished.try_recv() {
+                Ok(failure) => Some(failure),
+                Err(mpsc::TryRecvError::Disconnected) => Some(None),
                 // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
                 Err(mpsc::TryRecvError::Empty) if interrupt.is_set() => {
-                    let fed = finished.recv_timeout(Duration::from_millis(500)).ok();
-                    Some(fed.unwrap_or_else(|| Fed { sent: counters.sent.load(Ordering::Relaxed), failure: None }))
+                    Some(finished.recv_timeout(Duration::from_millis(500)).unwrap_or_default())
                 }
                 Err(mpsc::TryRecvError::Empty) => None,
             };
-            if let Some(fed) = fed {
+            if let Some(failure) = ended {
                 // What came between the last look and the end.
                 self.print(&text_of(shown.try_iter()))?;
-                return Ok(fed);
+                return Ok(failure);
             }
         }
     }

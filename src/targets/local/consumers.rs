@@ -36,7 +36,7 @@ use std::{
 /// What process takes at once.
 const PROCESS_BATCH: BatchSize = BatchSize { lines: 12_000, bytes: 6 << 20 };
 /// What archive takes at once, and does not wait any longer for.
-const ARCHIVE_BATCH: BatchSize = BatchSize { lines: 50_000, bytes: 16 << 20 };
+const ARCHIVE_BATCH: BatchSize = BatchSize { lines: 40_000, bytes: 12 << 20 };
 /// How long archive waits for a batch to fill, in milliseconds; a query that wants the lake now does not wait.
 const ARCHIVE_WINDOW: i64 = 300_000;
 /// How often other processes' records are looked for.
@@ -115,6 +115,7 @@ pub enum Role {
 impl Consumers {
     /// Starts to ask for the lease.
     pub fn start(folder: &Folder, settings: Settings, wake: Arc<Wake>, events: Events) -> Result<Self, Error> {
+        let in_use = folder.use_it()?;
         let shared = Arc::new(Shared {
             folder: folder.clone(),
             settings,
@@ -125,7 +126,10 @@ impl Consumers {
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("lease".into())
-            .spawn(move || theirs.run(&events))
+            .spawn(move || {
+                let _in_use = in_use;
+                theirs.run(&events);
+            })
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
         Ok(Self { shared, thread })
     }
