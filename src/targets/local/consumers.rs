@@ -96,7 +96,6 @@ struct Shared {
 #[derive(Default)]
 struct State {
     holding: bool,
-    asked: bool,
     holder: Option<Holder>,
     failure: Option<String>,
 }
@@ -169,15 +168,14 @@ impl Shared {
                 let acquired = Lease::acquire(&mut db).map_err(|e| self.folder.broken("table.db", e))?;
                 match acquired {
                     Acquired::Ours { lease, abandoned } => {
-                        (self.state().holding, self.state().asked) = (true, true);
+                        self.state().holding = true;
                         let session = Session::new(self, lease, db, Arc::clone(events))?;
                         let result = session.run(abandoned);
                         self.state().holding = false;
                         result.map_err(|e| self.folder.broken("table.db", e))
                     }
                     Acquired::Held(holder) => {
-                        let mut state = self.state();
-                        (state.holder, state.asked) = (Some(holder), true);
+                        self.state().holder = Some(holder);
                         Ok(())
                     }
                 }
