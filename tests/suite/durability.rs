@@ -14,6 +14,7 @@ use std::{
     env,
     path::Path,
     process::Command,
+    sync::OnceLock,
     thread,
     time::{Duration, Instant, SystemTime},
 };
@@ -31,8 +32,9 @@ pub(crate) fn number(variable: &str) -> Option<u64> {
 
 /// The seed that was given, or another each time.
 pub(crate) fn seed() -> u64 {
+    static SEED: OnceLock<u64> = OnceLock::new();
     let clock = || SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |d| d.as_millis() as u64);
-    number("STOCKPIPE_SEED").unwrap_or_else(clock)
+    *SEED.get_or_init(|| number("STOCKPIPE_SEED").unwrap_or_else(clock))
 }
 
 /// Compares all that can be compared: what was acknowledged, the stream, the table, SQL, the commands and the files.

@@ -324,12 +324,11 @@ fn cut(recording: &Recording, count: usize, work: &Path, random: &mut Random) ->
 }
 
 /// A recording that the tests share.
-fn recording() -> &'static (tempfile::TempDir, Recording) {
-    static RECORDING: OnceLock<(tempfile::TempDir, Recording)> = OnceLock::new();
+fn recording() -> &'static Recording {
+    static RECORDING: OnceLock<Recording> = OnceLock::new();
     RECORDING.get_or_init(|| {
         let work = tempfile::tempdir().expect("a folder");
-        let recording = Recording::make(work.path(), &mut Random(seed()));
-        (work, recording)
+        Recording::make(work.path(), &mut Random(seed()))
     })
 }
 
@@ -348,7 +347,7 @@ fn the_power_fails_and_nothing_acknowledged_is_lost_or_doubled() {
         fs::create_dir(&folder).expect("a folder");
         let made;
         let recording = match i {
-            0 => &recording().1,
+            0 => recording(),
             _ => {
                 made = Recording::make(&folder, &mut random);
                 &made
@@ -374,7 +373,7 @@ fn the_power_fails_and_nothing_acknowledged_is_lost_or_doubled() {
 /// here, and then something has to be missing.
 #[test]
 fn without_its_syncs_something_is_missing() {
-    let (_, recording) = recording();
+    let recording = recording();
     let work = tempfile::tempdir().expect("a folder");
     // In the middle of a run: its end would fold the log into the database.
     let acked = |event: &Event| event.process == recording.unhurried && matches!(event.what, What::Printed(_));

@@ -256,10 +256,10 @@ impl Truth {
             }
         }
         equal("the lake's files", stack.rows("table.db", "SELECT name, bytes FROM lake_files")?, parquet)?;
-        let expected = self.lines.iter().map(|(place, (symbol, time, price))| {
-            format!("{place} {symbol} {time} {price}") //
-        });
-        equal("the lines as they came", expected.collect(), raw)
+        let line = |(place, (symbol, time, price)): (&String, &(String, String, i128))| {
+            format!("{place} {symbol} {time} {price}")
+        };
+        equal("the lines as they came", self.lines.iter().map(line).collect(), raw)
     }
 }
 
