@@ -337,7 +337,7 @@ fn recording() -> &'static Recording {
 /// whatever does not start from such a folder.
 #[test]
 fn the_power_fails_and_nothing_acknowledged_is_lost_or_doubled() {
-    let (seed, count) = (seed(), number("STOCKPIPE_CUTS").unwrap_or(48));
+    let (seed, count) = (seed(), number("STOCKPIPE_CUTS").unwrap_or(40));
     let (started, mut random) = (Instant::now(), Random(seed));
     let work = tempfile::tempdir().expect("a folder");
     let mut failures = Vec::new();
