@@ -11,11 +11,14 @@ mod harness;
 
 mod bad_records;
 mod demo;
+mod durability;
 mod exit_codes;
 mod golden;
 mod help;
 mod lifecycle;
 mod marks;
 mod output;
+#[cfg(target_os = "linux")]
+mod power_loss;
 mod processes;
 mod settings;
