@@ -9,6 +9,7 @@
 
 mod harness;
 
+mod alerts;
 mod bad_records;
 mod demo;
 mod durability;
