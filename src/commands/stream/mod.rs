@@ -229,14 +229,14 @@ impl Outcome {
             _ => String::new(),
         };
         let mut parts =
-            vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.stored))];
+            vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.counts.stored))];
         for (number, what) in [
-            (run.duplicates, "duplicates"),
-            (run.revised, "revised"),
-            (run.late, "late"),
-            (run.stale, "stale"),
-            (run.set_aside, "set aside"),
-            (run.anomalies, "anomalies"),
+            (run.counts.duplicates, "duplicates"),
+            (run.counts.revised, "revised"),
+            (run.counts.late, "late"),
+            (run.counts.stale, "stale"),
+            (run.counts.set_aside, "set aside"),
+            (run.counts.anomalies, "anomalies"),
         ] {
             if number > 0 {
                 parts.push(format!("{} {what}", style::count(number)));
@@ -249,7 +249,7 @@ impl Outcome {
         style::say(&format!("{drained}{}.", parts.join(", ")));
         style::say(&format!("{} at {rate}{}.", style::elapsed(self.elapsed), latency.unwrap_or_default()));
         let flag = local.folder().stack_flag();
-        if run.set_aside > 0 {
+        if run.counts.set_aside > 0 {
             style::say(&style::warning("what was set aside is kept with its reason: stockpipe status"));
         }
         if let Drained::Missing { quotes, because } = &self.drained {
@@ -278,15 +278,15 @@ impl Outcome {
         let rate = self.sent as f64 / self.elapsed.as_secs_f64().max(1e-9);
         serde_json::json!({
             "sent": self.sent,
-            "stored": run.stored,
+            "stored": run.counts.stored,
             "archived": run.archived,
-            "duplicates": run.duplicates,
-            "revised": run.revised,
-            "late": run.late,
-            "stale": run.stale,
-            "set_aside": run.set_aside,
+            "duplicates": run.counts.duplicates,
+            "revised": run.counts.revised,
+            "late": run.counts.late,
+            "stale": run.counts.stale,
+            "set_aside": run.counts.set_aside,
             "signals": run.signals,
-            "anomalies": run.anomalies,
+            "anomalies": run.counts.anomalies,
             "quotes_per_second": (rate * 10.0).round() / 10.0,
             "latency_ms": { "p50": milliseconds(0.5), "p99": milliseconds(0.99) },
             "lag": lag,
