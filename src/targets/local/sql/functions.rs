@@ -1,4 +1,4 @@
-//! The aggregates that Athena has and DataFusion has not: `max_by`, `min_by` and `count_if`.
+//! The aggregates that Athena has and DataFusion has not, or calls otherwise.
 
 use datafusion::{
     arrow::{
@@ -8,6 +8,9 @@ use datafusion::{
     },
     common::{ScalarValue, exec_err},
     error::Result,
+    functions_aggregate::{
+        approx_percentile_cont::approx_percentile_cont_udaf, bool_and_or::bool_and_udaf, min_max::min_udaf,
+    },
     logical_expr::{
         Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, create_udaf,
         function::{AccumulatorArgs, StateFieldsArgs},
@@ -30,6 +33,14 @@ pub(super) fn register(context: &SessionContext) {
         Arc::new(|_| Ok(Box::new(CountIf(0)))),
         Arc::new(vec![DataType::Int64]),
     ));
+    // Any value that is not null will do, so the least, which is the same one each time.
+    for (known, names) in [
+        (min_udaf(), &["arbitrary", "any_value"][..]),
+        (approx_percentile_cont_udaf(), &["approx_percentile"]),
+        (bool_and_udaf(), &["every"]),
+    ] {
+        context.register_udaf(known.as_ref().clone().with_aliases(names.iter().copied()));
+    }
 }
 
 /// `max_by(x, y)`: the `x` of the row with the greatest `y`, even where that is null. Rows without `y` do not count.

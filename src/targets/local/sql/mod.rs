@@ -8,6 +8,7 @@ mod first;
 mod functions;
 mod table;
 mod text;
+mod times;
 
 #[cfg(test)]
 mod tests;
@@ -117,6 +118,7 @@ impl Engine {
             SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
+        times::register(&context);
         context.register_table(TABLE, Arc::new(table::LakeTable::new(files).map_err(failed)?)).map_err(failed)?;
         Ok(Self { context })
     }
