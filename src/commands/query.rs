@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Memory for sorting and grouping, in bytes; what needs more goes to disk.
-const MEMORY: usize = 128 << 20;
+const MEMORY: usize = 160 << 20;
 /// Days that a chart shows at most.
 const CHART_POINTS: usize = 2000;
 
