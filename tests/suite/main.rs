@@ -19,3 +19,4 @@ mod marks;
 mod output;
 mod processes;
 mod settings;
+mod sql_differential;
