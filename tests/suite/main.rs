@@ -20,3 +20,4 @@ mod output;
 mod processes;
 mod settings;
 mod sql_differential;
+mod sql_notes;
