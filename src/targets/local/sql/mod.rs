@@ -3,6 +3,7 @@
 //! An [`Engine`] is opened on a list of files and answers queries that name `stock_data_table` alone, in the SQL that
 //! Athena runs as well. What answers them is DataFusion; nothing outside this folder names it.
 
+mod best;
 mod bind;
 mod first;
 mod functions;
