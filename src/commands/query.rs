@@ -117,6 +117,9 @@ pub fn ask(format: Format, local: &Local, question: &Question) -> Result<(), Err
     let (rows, bytes, columns) = runtime.block_on(async {
         let engine = Engine::open(files, MEMORY).map_err(|e| sql_error(&e))?;
         let mut answer = engine.query(sql, &parameters).await.map_err(|e| sql_error(&e))?;
+        for note in &answer.notes {
+            style::say(&style::warning(note));
+        }
         let columns = answer.columns.clone();
         let mut writer = Writer::stdout(format.into(), columns.clone())?;
         while let Some(rows) = answer.next().await {

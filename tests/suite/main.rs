@@ -23,3 +23,5 @@ mod output;
 mod power_loss;
 mod processes;
 mod settings;
+mod sql_differential;
+mod sql_notes;

@@ -1,5 +1,6 @@
 //! The aggregates that Athena has and DataFusion has not, or calls otherwise.
 
+use super::best::{Bests, is_ordered_as_numbers};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray},
@@ -12,7 +13,7 @@ use datafusion::{
         approx_percentile_cont::approx_percentile_cont_udaf, bool_and_or::bool_and_udaf, min_max::min_udaf,
     },
     logical_expr::{
-        Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, create_udaf,
+        Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility, create_udaf,
         function::{AccumulatorArgs, StateFieldsArgs},
     },
     prelude::SessionContext,
@@ -81,6 +82,17 @@ impl AggregateUDFImpl for By {
                 let (x, y) = (ScalarValue::try_from(x.data_type())?, ScalarValue::try_from(y.data_type())?);
                 Ok(Box::new(Best { sense: self.sense, x, y }))
             }
+            _ => exec_err!("{} takes two arguments", self.name),
+        }
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        matches!(args.expr_fields, [_, y] if is_ordered_as_numbers(y.data_type()))
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        match args.expr_fields {
+            [x, y] => Ok(Box::new(Bests::new(self.sense, x.data_type(), y.data_type()))),
             _ => exec_err!("{} takes two arguments", self.name),
         }
     }

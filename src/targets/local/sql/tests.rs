@@ -14,6 +14,7 @@ use std::{fs, path::Path};
 
 mod figures;
 mod functions;
+mod notes;
 
 const MEMORY: usize = 64 << 20;
 

@@ -140,3 +140,53 @@ async fn aggregates_under_athenas_names() {
     let sql = format!("SELECT approx_percentile(x, 0.5) {}", of("('a', 1), ('a', 2), ('a', 3), ('a', NULL)"));
     assert_eq!(rows(&engine, &sql).await, ["2"]);
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Of many groups, in batches and partitions of any size, with nulls on both sides.
+    #[test]
+    fn max_by_and_min_by_of_groups(
+        values in proptest::collection::vec((0..5_usize, proptest::option::of(0..9_u8)), 1..80),
+        batch_size in prop_oneof![Just(1_usize), Just(3), Just(8192)],
+    ) {
+        // Each x is another one, so that it tells which row was taken; of equal y any may be.
+        let engine = Lake::new().engine();
+        let size = batch_size.to_string();
+        let state = engine.context.state_ref();
+        state.write().config_mut().options_mut().set("datafusion.execution.batch_size", &size).expect("a setting");
+        let mut expected: std::collections::BTreeMap<usize, [Option<u8>; 3]> = Default::default();
+        let mut table = Vec::new();
+        for (x, (group, y)) in values.into_iter().enumerate() {
+            let [most, least, even] = expected.entry(group).or_default();
+            if let Some(y) = y {
+                *most = (*most).max(Some(y));
+                *least = Some(least.map_or(y, |least| least.min(y)));
+                if x % 2 == 0 {
+                    *even = (*even).max(Some(y));
+                }
+            }
+            // The text of x ends in y, and is null where y is 4.
+            let [text, y] = match y {
+                Some(4) => ["null".to_owned(), "4".to_owned()],
+                Some(y) => [format!("'some text of more than twelve letters {x} {y}'"), y.to_string()],
+                None => [format!("'{x} none'"), "null".to_owned()],
+            };
+            table.push(format!("({group}, {text}, cast({y} as decimal(18,8)), cast({y} as bigint), {})", x % 2));
+        }
+        let table = format!("(VALUES {}) AS t (g, x, y, z, odd)", table.join(", "));
+        let sql = format!(
+            "SELECT g, max_by(x, y), min_by(x, z), max_by(x, date_add('day', z, date '2020-01-01')) \
+             FILTER (WHERE odd = 0) FROM {table} GROUP BY g ORDER BY g"
+        );
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let found = runtime.block_on(rows(&engine, &sql));
+        let last = |line: &String| {
+            line.split(',').map(|t| t.rsplit(' ').next().unwrap_or_default().to_owned()).collect::<Vec<_>>().join(",")
+        };
+        let text = |y: Option<u8>| y.filter(|y| *y != 4).map_or("null".to_owned(), |y| y.to_string());
+        let expected: Vec<_> =
+            expected.into_iter().map(|(g, [a, b, c])| format!("{g},{},{},{}", text(a), text(b), text(c))).collect();
+        prop_assert_eq!(found.iter().map(last).collect::<Vec<_>>(), expected);
+    }
+}
