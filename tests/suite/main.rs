@@ -7,6 +7,8 @@
     reason = "a test ends where what it builds on fails"
 )]
 
+#[expect(dead_code, reason = "the tests of the source use what these do not")]
+mod fake_yahoo;
 mod harness;
 
 mod bad_records;
@@ -19,3 +21,4 @@ mod marks;
 mod output;
 mod processes;
 mod settings;
+mod yahoo;

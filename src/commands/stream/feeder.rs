@@ -4,7 +4,7 @@ use super::{Plan, screen::Show, source_error};
 use crate::{
     error::Error,
     interrupt::Interrupt,
-    sources::{Flow, Outgoing, Source},
+    sources::{Flow, Missed, Outgoing, Source},
     targets::local::{Local, producer::Producer, stream},
 };
 use std::{
@@ -37,6 +37,7 @@ pub(super) struct Counters {
 pub(super) struct Fed {
     pub(super) sent: u64,
     pub(super) failure: Option<Error>,
+    pub(super) missed: Missed,
 }
 
 /// Takes from the source and gives to the producer, on a thread of its own, for a source may block.
@@ -45,6 +46,9 @@ pub(super) struct Feeder {
     pub(super) plan: Plan,
     pub(super) interrupt: Interrupt,
     pub(super) counters: Arc<Counters>,
+    /// For what the source says of itself.
+    pub(super) notes: mpsc::SyncSender<Show>,
+    /// For its quotes, where they are shown.
     pub(super) lines: Option<mpsc::SyncSender<Show>>,
     pub(super) local: Local,
 }
@@ -70,6 +74,7 @@ impl Feeder {
             left -= chunk.len() as u64;
             since_look += chunk.len() as u64;
             self.show(&chunk, &mut limiter);
+            self.show_notes(false);
             if !chunk.is_empty() && !producer.send(&mut chunk) {
                 break;
             }
@@ -86,7 +91,14 @@ impl Feeder {
         }
         let (sent, result) = producer.finish();
         self.counters.sent.store(sent, Ordering::Relaxed);
-        Fed { sent, failure: failure.or(result.err()) }
+        self.show_notes(true);
+        Fed { sent, failure: failure.or(result.err()), missed: self.source.missed() }
+    }
+
+    fn show_notes(&mut self, is_end: bool) {
+        for note in self.source.notes(is_end) {
+            let _ = self.notes.send(Show::Note(note));
+        }
     }
 
     fn wait(&self, due: Instant, started: Instant) {
