@@ -143,22 +143,24 @@ pub struct Up {
 /// `stream`.
 #[derive(Debug, Args)]
 pub struct Stream {
-    /// Of a replay: which symbols, all without any. Of a synthetic source: their names
+    /// Which symbols, such as AAPL, ^GSPC or EURUSD=X. A replay takes all without any; a synthetic source gives its
+    /// walks these names
     #[arg(value_name = "SYMBOL")]
     pub symbols: Vec<String>,
-    /// Where the quotes come from: replay:FILE (CSV or JSON lines; `-` is standard input) or synthetic[:SYMBOLS]
-    #[arg(long, value_name = "SOURCE")]
+    /// Where the quotes come from: yahoo (live), replay:FILE (CSV or JSON lines; `-` is standard input) or
+    /// synthetic[:SYMBOLS]
+    #[arg(long, value_name = "SOURCE", default_value = "yahoo")]
     pub source: String,
-    /// Synthetic: from quote to quote of a symbol, such as 500ms or 30s
-    #[arg(long, value_name = "DURATION", default_value = "1s")]
-    pub interval: String,
+    /// From quote to quote of a symbol, such as 500ms or 30s [default: 30s for yahoo, 1s for synthetic]
+    #[arg(long, value_name = "DURATION")]
+    pub interval: Option<String>,
     /// Stop after so many quotes
     #[arg(long, value_name = "QUOTES")]
     pub count: Option<u64>,
     /// Stop after so long, such as 90s or 8h
     #[arg(long = "for", value_name = "DURATION")]
     pub duration: Option<String>,
-    /// max, realtime or a multiple such as 10x [default: max for a replay, realtime for synthetic]
+    /// max, realtime or a multiple such as 10x [default: max for a replay, realtime for synthetic; yahoo is live]
     #[arg(long, value_name = "SPEED")]
     pub speed: Option<String>,
     /// Synthetic: what fixes the prices

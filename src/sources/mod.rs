@@ -9,6 +9,7 @@ mod pace;
 pub mod replay;
 mod sessions;
 pub mod synthetic;
+pub mod yahoo;
 
 pub use pace::{Speed, parse_duration};
 
@@ -20,6 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 use synthetic::Synthetic;
+use yahoo::Yahoo;
 
 /// Something for the stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,39 @@ pub trait Source: Send {
 
     /// How many quotes it has in all, where it knows.
     fn total(&self) -> Option<u64>;
+
+    /// What is to be said since the last call: the same thing once, not at every poll. It may hold something back to
+    /// say more of it together, but at the end there is no later.
+    fn notes(&mut self, _is_end: bool) -> Vec<Note> {
+        Vec::new()
+    }
+
+    /// Of which symbols no quote came, when it ends.
+    fn missed(&self) -> Missed {
+        Missed::default()
+    }
+}
+
+/// Something that a source says of itself while it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// What happened, to what, and why.
+    pub text: String,
+    /// What follows, or can be done.
+    pub hint: Option<String>,
+    /// Whether something is wrong; otherwise it is good to know.
+    pub is_warning: bool,
+}
+
+/// Symbols that a source was asked for, and gave no quote of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Missed {
+    /// It does not know these.
+    pub unknown: Vec<Symbol>,
+    /// These it may know, but could never say.
+    pub unanswered: Vec<Symbol>,
+    /// How many it was asked for; 0 where it does not take symbols.
+    pub asked: usize,
 }
 
 /// A source that cannot go on.
@@ -77,7 +112,9 @@ pub struct SourceError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
     /// No source.
-    #[error("not a source: replay:FILE (`-` is standard input), synthetic or synthetic:SYMBOLS (1 to 100000 of them)")]
+    #[error(
+        "not a source: yahoo, replay:FILE (`-` is standard input), synthetic or synthetic:SYMBOLS (1 to 100000 of them)"
+    )]
     Source,
     /// No speed.
     #[error("not max, realtime or a multiple such as 10x (0.001x to 1000000x)")]
@@ -90,6 +127,8 @@ pub enum ArgumentError {
 /// Which source: what `--source` names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SourceSpec {
+    /// Live quotes of Yahoo.
+    Yahoo,
     /// A file of recorded quotes; `-` is standard input.
     Replay(PathBuf),
     /// A seeded random walk.
@@ -108,6 +147,7 @@ impl FromStr for SourceSpec {
             None => (text, None),
         };
         match (kind, detail) {
+            ("yahoo", None) => Ok(Self::Yahoo),
             ("replay", Some(file)) if !file.is_empty() => Ok(Self::Replay(file.into())),
             ("synthetic", None) => Ok(Self::Synthetic { symbols: None }),
             ("synthetic", Some(symbols)) => match symbols.parse() {
@@ -124,13 +164,14 @@ impl FromStr for SourceSpec {
 /// How a source is to run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SourceOptions {
-    /// A replay: its quotes of these alone, of all where there are none. Synthetic: what the walks are called.
+    /// Yahoo: what is asked for. A replay: its quotes of these alone, of all where there are none. Synthetic: what the
+    /// walks are called.
     pub symbols: Vec<Symbol>,
     /// Whether the signals of its quotes are published.
     pub alert: bool,
     /// How fast.
     pub speed: Speed,
-    /// Synthetic: from step to step, in whole milliseconds.
+    /// Synthetic: from step to step, in whole milliseconds. Yahoo: from poll to poll.
     pub interval: Duration,
     /// Synthetic: how many quotes there are in all. A replay leaves it to the caller to stop.
     pub count: Option<u64>,
@@ -157,9 +198,10 @@ impl Default for SourceOptions {
 /// The source, ready to run.
 ///
 /// # Errors
-/// When its file cannot be opened, or the options contradict each other.
+/// When its file cannot be opened, its address is none, or the options contradict each other.
 pub fn open(spec: &SourceSpec, options: SourceOptions) -> Result<Box<dyn Source>, SourceError> {
     Ok(match spec {
+        SourceSpec::Yahoo => Box::new(Yahoo::open(options)?),
         SourceSpec::Replay(file) => Box::new(Replay::open(file, options)?),
         SourceSpec::Synthetic { symbols } => Box::new(Synthetic::open(*symbols, options)?),
     })
@@ -172,12 +214,23 @@ mod tests {
     #[test]
     fn sources_by_name() {
         let spec = |text: &str| text.parse::<SourceSpec>();
+        assert_eq!(spec("yahoo"), Ok(SourceSpec::Yahoo));
         assert_eq!(spec("replay:data/a:b.csv"), Ok(SourceSpec::Replay("data/a:b.csv".into())));
         assert_eq!(spec("replay:-"), Ok(SourceSpec::Replay("-".into())));
         assert_eq!(spec("synthetic"), Ok(SourceSpec::Synthetic { symbols: None }));
         assert_eq!(spec("synthetic:100000"), Ok(SourceSpec::Synthetic { symbols: Some(100_000) }));
-        for text in ["", "replay", "replay:", "synthetic:", "synthetic:0", "synthetic:100001", "synthetic:AAPL", "csv"]
-        {
+        for text in [
+            "",
+            "yahoo:",
+            "yahoo:AAPL",
+            "replay",
+            "replay:",
+            "synthetic:",
+            "synthetic:0",
+            "synthetic:100001",
+            "synthetic:AAPL",
+            "csv",
+        ] {
             assert_eq!(spec(text), Err(ArgumentError::Source), "{text}");
         }
         assert!(ArgumentError::Source.to_string().contains("replay:FILE"));

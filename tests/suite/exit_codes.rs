@@ -62,7 +62,7 @@ fn wrong_usage_ends_with_2() {
         ([].as_slice(), "Usage: stockpipe"),
         (&["--no-such-flag"], "unexpected argument '--no-such-flag'"),
         (&["upp"], "unrecognized subcommand 'upp'"),
-        (&["stream"], "--source"),
+        (&["stream"], "stockpipe stream AAPL MSFT"),
         (&["stream", "--source", "csv:a"], "--source 'csv:a': not a source"),
         (&["stream", "--source", "synthetic:0"], "--source 'synthetic:0': not a source"),
         (&["stream", "--source", "synthetic", "--speed", "fast"], "--speed 'fast': not max, realtime"),

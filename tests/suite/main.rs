@@ -7,6 +7,8 @@
     reason = "a test ends where what it builds on fails"
 )]
 
+#[expect(dead_code, reason = "the tests of the source use what these do not")]
+mod fake_yahoo;
 mod harness;
 
 mod alerts;
@@ -25,3 +27,4 @@ mod processes;
 mod settings;
 mod sql_differential;
 mod sql_notes;
+mod yahoo;

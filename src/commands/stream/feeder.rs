@@ -4,7 +4,7 @@ use super::{Plan, screen::Show, source_error};
 use crate::{
     error::Error,
     interrupt::Interrupt,
-    sources::{Flow, Outgoing, Source},
+    sources::{Flow, Missed, Outgoing, Source},
     targets::local::{Local, producer::Producer, stream},
 };
 use std::{
@@ -22,18 +22,30 @@ const LINES_PER_SECOND: u64 = 20;
 /// So far the producer may be ahead of our own consumers at full speed: what is in memory is quickly read again.
 const AHEAD_LIMIT: u64 = 400_000;
 
+/// How feeding ended.
+#[derive(Debug, Default)]
+pub(super) struct Fed {
+    /// What cut it short, if anything.
+    pub(super) failure: Option<Error>,
+    /// What the source could not give.
+    pub(super) missed: Missed,
+}
+
 /// Takes from the source and gives to the producer, on a thread of its own, for a source may block.
 pub(super) struct Feeder {
     pub(super) source: Box<dyn Source>,
     pub(super) plan: Plan,
     pub(super) interrupt: Interrupt,
+    /// For what the source says of itself.
+    pub(super) notes: mpsc::SyncSender<Show>,
+    /// For its quotes, where they are shown.
     pub(super) lines: Option<mpsc::SyncSender<Show>>,
     pub(super) local: Local,
 }
 
 impl Feeder {
-    /// Feeds the producer to the end, and returns what cut it short, if anything.
-    pub(super) fn run(mut self, mut producer: Producer) -> Option<Error> {
+    /// Feeds the producer to the end.
+    pub(super) fn run(mut self, mut producer: Producer) -> Fed {
         let started = Instant::now();
         let mut left = self.plan.count.unwrap_or(u64::MAX);
         let mut chunk = Vec::with_capacity(CHUNK);
@@ -53,6 +65,7 @@ impl Feeder {
             left -= chunk.len() as u64;
             since_look += chunk.len() as u64;
             self.show(&chunk, &mut limiter);
+            self.show_notes(false);
             if !chunk.is_empty() && !producer.send(&mut chunk) {
                 break;
             }
@@ -66,7 +79,15 @@ impl Feeder {
                 Flow::End => break,
             }
         }
-        failure.or(producer.finish().err())
+        let failure = failure.or(producer.finish().err());
+        self.show_notes(true);
+        Fed { failure, missed: self.source.missed() }
+    }
+
+    fn show_notes(&mut self, is_end: bool) {
+        for note in self.source.notes(is_end) {
+            let _ = self.notes.send(Show::Note(note));
+        }
     }
 
     fn wait(&self, due: Instant, started: Instant) {

@@ -10,7 +10,7 @@ use crate::{
     interrupt::Interrupt,
     report::{progress::Progress, style},
     settings::Settings,
-    sources::{self, Source, SourceError, SourceOptions, SourceSpec, Speed},
+    sources::{self, Missed, Source, SourceError, SourceOptions, SourceSpec, Speed, yahoo},
     targets::local::{
         Drained, Local, Run, Wake,
         producer::{Ack, OnAck, Producer},
@@ -18,7 +18,7 @@ use crate::{
     },
 };
 use feeder::Feeder;
-use pipeline::Timestamp;
+use pipeline::{Symbol, Timestamp};
 use screen::{Screen, Show};
 use std::{
     io::{self, Write},
@@ -68,20 +68,39 @@ impl Plan {
         let duration = |option: &str, text: &str| sources::parse_duration(text).map_err(|e| wrong(option, text, &e));
         let spec: SourceSpec = arguments.source.parse().map_err(|e| wrong("source", &arguments.source, &e))?;
         let speed = match (&arguments.speed, &spec) {
+            (Some(text), SourceSpec::Yahoo) => {
+                return Err(wrong("speed", text, &"yahoo is live; --interval says how often it is asked"));
+            }
             (Some(text), _) => text.parse().map_err(|e| wrong("speed", text, &e))?,
             (None, SourceSpec::Replay(_)) => Speed::Max,
-            (None, SourceSpec::Synthetic { .. }) => Speed::Times(1.0),
+            (None, SourceSpec::Yahoo | SourceSpec::Synthetic { .. }) => Speed::Times(1.0),
         };
         let start = arguments.start.as_deref().map(|text| {
             Timestamp::parse(text).ok_or_else(|| wrong("start", text, &"not a time such as 2026-11-20T14:30:00Z"))
         });
-        let interval = duration("interval", &arguments.interval)?;
-        if interval < Duration::from_millis(1) {
-            return Err(wrong("interval", &arguments.interval, &"not at least 1ms"));
+        let interval = match (&arguments.interval, &spec) {
+            (Some(text), _) => match duration("interval", text)? {
+                interval if interval < Duration::from_millis(1) => {
+                    return Err(wrong("interval", text, &"not at least 1ms"));
+                }
+                interval => interval,
+            },
+            (None, SourceSpec::Yahoo) => yahoo::INTERVAL,
+            (None, _) => SourceOptions::default().interval,
+        };
+        let symbols = super::symbols(&arguments.symbols)?;
+        if spec == SourceSpec::Yahoo && symbols.is_empty() {
+            return Err(Error::new("which symbols?")
+                .because("yahoo needs at least one")
+                .hint("stockpipe stream AAPL MSFT, or without the network: stockpipe stream --source synthetic")
+                .status(ExitStatus::Usage));
+        }
+        if spec == SourceSpec::Yahoo {
+            yahoo::check().map_err(|e| Error::new(e.to_string()).status(ExitStatus::Usage))?;
         }
         Ok(Self {
             options: SourceOptions {
-                symbols: super::symbols(&arguments.symbols)?,
+                symbols,
                 alert: arguments.alerts,
                 speed,
                 interval,
@@ -127,6 +146,7 @@ pub struct Outcome {
     interrupted: bool,
     in_flight: u64,
     failure: Option<Error>,
+    missed: Missed,
 }
 
 impl Outcome {
@@ -167,6 +187,7 @@ impl Outcome {
             source,
             plan: plan.clone(),
             interrupt: interrupt.clone(),
+            notes: to_screen.clone(),
             lines: (plan.unhurried() && !output.acks && output.format == Format::Table).then(|| to_screen.clone()),
             local: local.clone(),
         };
@@ -180,8 +201,8 @@ impl Outcome {
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
 
         let mut screen = Screen { progress: Progress::new(&name, total), output };
-        let failure = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
-            Ok(failure) => failure,
+        let fed = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
+            Ok(fed) => fed,
             Err(_) => {
                 // Nobody reads any more: stop as on Ctrl-C, and let what was sent be stored.
                 interrupt.set();
@@ -212,7 +233,8 @@ impl Outcome {
             elapsed: started.elapsed(),
             interrupted: interrupt.is_set(),
             in_flight: in_flight.unwrap_or(0),
-            failure,
+            failure: fed.failure,
+            missed: fed.missed,
         })
     }
 
@@ -262,10 +284,37 @@ impl Outcome {
             Some(failure) if self.sent > 0 => Err(failure.status(ExitStatus::Partial)),
             Some(failure) => Err(failure),
             None => {
+                let status = self.judge_missed()?;
                 style::say(&format!("Next: stockpipe query{flag} daily-trend"));
-                Ok(ExitStatus::Done)
+                Ok(status)
             }
         }
+    }
+
+    /// What it means that of some symbols, or of all, no quote came.
+    fn judge_missed(&self) -> Result<ExitStatus, Error> {
+        let Missed { unknown, unanswered, asked } = &self.missed;
+        let named = |symbols: &[Symbol]| symbols.iter().map(|s| format!("'{s}'")).collect::<Vec<_>>().join(", ");
+        if !unknown.is_empty() && unknown.len() == *asked {
+            return Err(Error::new(format!("the source knows none of the symbols: {}", named(unknown)))
+                .hint("look them up at https://finance.yahoo.com/lookup")
+                .status(ExitStatus::NotFound));
+        }
+        let mut status = ExitStatus::Done;
+        if !unknown.is_empty() {
+            style::say(&style::warning(&format!("the source does not know {}", named(unknown))));
+            status = ExitStatus::Partial;
+        }
+        // Who stops it before the first answer knows that there was none.
+        if !self.interrupted && !unanswered.is_empty() {
+            let what = format!("no quote came for {}", named(unanswered));
+            if self.sent == 0 {
+                return Err(Error::new(what).because("the source failed for each, as said above"));
+            }
+            style::say(&style::warning(&what));
+            status = ExitStatus::Partial;
+        }
+        Ok(status)
     }
 
     fn to_json(&self) -> String {

@@ -1,12 +1,12 @@
 //! What is seen while quotes are sent: lines on standard output, progress on standard error.
 
-use super::Output;
+use super::{Output, feeder::Fed};
 use crate::{
     cli::Format,
     commands::{alert_line, event_line},
-    error::Error,
     interrupt::Interrupt,
     report::{progress::Progress, style},
+    sources::Note,
     targets::local::{
         Lag,
         consumers::Event,
@@ -28,6 +28,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub(super) enum Show {
     Acks(Vec<Ack>),
     Quote(Box<Quote>),
+    Note(Note),
 }
 
 /// The terminal, while quotes are sent.
@@ -40,33 +41,33 @@ impl Screen {
     /// Shows what comes until the source's thread ends. An error means that nobody reads standard output any more.
     pub(super) fn watch(
         &mut self,
-        finished: &mpsc::Receiver<Option<Error>>,
+        finished: &mpsc::Receiver<Fed>,
         shown: mpsc::Receiver<Show>,
         events: &mpsc::Receiver<Event>,
         gauge: &Gauge,
         interrupt: &Interrupt,
-    ) -> io::Result<Option<Error>> {
+    ) -> io::Result<Fed> {
         loop {
             match shown.recv_timeout(LOOK) {
-                Ok(first) => self.print(&text_of(std::iter::once(first).chain(shown.try_iter())))?,
+                Ok(first) => self.print(&self.text_of(std::iter::once(first).chain(shown.try_iter())))?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
             }
             self.events_to(events)?;
             self.progress.set(gauge.acknowledged());
             let ended = match finished.try_recv() {
-                Ok(failure) => Some(failure),
-                Err(mpsc::TryRecvError::Disconnected) => Some(None),
+                Ok(fed) => Some(fed),
+                Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
                 // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
                 Err(mpsc::TryRecvError::Empty) if interrupt.is_set() => {
                     Some(finished.recv_timeout(Duration::from_millis(500)).unwrap_or_default())
                 }
                 Err(mpsc::TryRecvError::Empty) => None,
             };
-            if let Some(failure) = ended {
+            if let Some(fed) = ended {
                 // What came between the last look and the end.
-                self.print(&text_of(shown.try_iter()))?;
-                return Ok(failure);
+                self.print(&self.text_of(shown.try_iter()))?;
+                return Ok(fed);
             }
         }
     }
@@ -107,6 +108,30 @@ impl Screen {
         self.print(&raised.iter().map(|raised| line(raised) + "\n").collect::<String>())
     }
 
+    /// What was shown, as lines: there may be thousands a second, and they are written together. Notes are said at once.
+    fn text_of(&self, shown: impl Iterator<Item = Show>) -> String {
+        let mut text = String::new();
+        for show in shown {
+            match show {
+                Show::Acks(acks) => acks.iter().for_each(|ack| text.push_str(&ack_line(ack))),
+                Show::Quote(quote) => text.push_str(&quote_line(&quote)),
+                Show::Note(note) => self.note(&note),
+            }
+        }
+        text
+    }
+
+    fn note(&self, note: &Note) {
+        self.progress.say(&if note.is_warning {
+            style::warning(&note.text)
+        } else {
+            style::visible(&note.text).into()
+        });
+        if let Some(hint) = &note.hint {
+            self.progress.say(&style::hint(hint));
+        }
+    }
+
     /// Writes lines to standard output; on a terminal above the progress, which it would tear otherwise.
     fn print(&self, lines: &str) -> io::Result<()> {
         if io::stdout().is_terminal() {
@@ -117,18 +142,6 @@ impl Screen {
         out.write_all(lines.as_bytes())?;
         out.flush()
     }
-}
-
-/// What was shown, as lines: there may be thousands a second, and they are written together.
-fn text_of(shown: impl Iterator<Item = Show>) -> String {
-    let mut text = String::new();
-    for show in shown {
-        match show {
-            Show::Acks(acks) => acks.iter().for_each(|ack| text.push_str(&ack_line(ack))),
-            Show::Quote(quote) => text.push_str(&quote_line(&quote)),
-        }
-    }
-    text
 }
 
 fn ack_line(ack: &Ack) -> String {
@@ -144,5 +157,6 @@ fn quote_line(quote: &Quote) -> String {
         Some(_) => "= 0 %".into(),
         None => String::new(),
     };
-    format!("{}  {:<8} {:>12}  {change}\n", quote.timestamp, quote.symbol, quote.price)
+    let stale = if quote.stale { format!("  {}", style::paint(style::WARN, "stale")) } else { String::new() };
+    format!("{}  {:<8} {:>12}  {change}{stale}\n", quote.timestamp, quote.symbol, quote.price)
 }

@@ -1,0 +1,137 @@
+//! What is said of symbols: those of which the same is to be said are named together.
+
+use super::{Note, Watched};
+use std::time::{Duration, Instant};
+
+/// So long something waits for more of its kind.
+const GATHER: Duration = Duration::from_secs(1);
+/// More symbols than this are not named one by one.
+const NAMED: usize = 8;
+
+/// What is still to be said.
+#[derive(Debug, Default)]
+pub(super) struct Voice {
+    since: Option<Instant>,
+    /// Each cause, and for whom.
+    failed: Vec<(String, Vec<usize>)>,
+    unknown: Vec<(String, Vec<usize>)>,
+    recovered: Vec<usize>,
+    quiet: Vec<usize>,
+}
+
+impl Voice {
+    pub(super) fn failed(&mut self, at: usize, why: String, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.recovered.retain(|other| *other != at);
+        group(&mut self.failed, at, why);
+    }
+
+    pub(super) fn unknown(&mut self, at: usize, why: String, clock: Instant) {
+        self.since.get_or_insert(clock);
+        group(&mut self.unknown, at, why);
+    }
+
+    pub(super) fn recovered(&mut self, at: usize, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.recovered.push(at);
+    }
+
+    pub(super) fn quiet(&mut self, at: usize, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.quiet.push(at);
+    }
+
+    /// Whether anything waits to be said.
+    pub(super) fn has_something(&self) -> bool {
+        self.since.is_some()
+    }
+
+    /// Whether it has waited long enough.
+    pub(super) fn is_due(&self, clock: Instant) -> bool {
+        self.since.is_some_and(|since| clock.duration_since(since) >= GATHER)
+    }
+
+    /// All of it. `again` is how long it is until the next request.
+    pub(super) fn notes(self, symbols: &[Watched], again: Duration) -> Vec<Note> {
+        let well = symbols.iter().filter(|w| !w.unknown && w.trouble.is_none()).count();
+        let others = match well {
+            0 => String::new(),
+            1 => "the other symbol goes on; ".into(),
+            n => format!("the other {n} symbols go on; "),
+        };
+        let names = |of: &[usize]| named(of.iter().filter_map(|at| symbols.get(*at)).map(|w| &*w.symbol));
+        let mut notes = Vec::new();
+        for (why, of) in &self.unknown {
+            let share_class = of.iter().filter_map(|at| symbols.get(*at)).find_map(|w| share_class(&w.symbol));
+            let hint = share_class.map_or_else(
+                || "look it up at https://finance.yahoo.com/lookup".into(),
+                |meant| format!("did you mean {meant}?"),
+            );
+            notes.push(Note {
+                text: format!("no quote for {} at yahoo: {}", names(of), uncapitalised(why)),
+                hint: Some(format!("{others}{hint}")),
+                is_warning: true,
+            });
+        }
+        for (why, of) in &self.failed {
+            let asks_less = if why.contains("429") { "; a longer --interval asks less often" } else { "" };
+            notes.push(Note {
+                text: format!("no quote for {} at yahoo: {why}", names(of)),
+                hint: Some(format!("{others}the next try is in {}{asks_less}", duration(again))),
+                is_warning: true,
+            });
+        }
+        if !self.recovered.is_empty() {
+            let text = format!("yahoo answers again for {}", names(&self.recovered));
+            notes.push(Note { text, hint: None, is_warning: false });
+        }
+        let newest = self.quiet.iter().filter_map(|at| symbols.get(*at)).filter_map(|w| w.newest).max();
+        if let Some(newest) = newest {
+            let names = names(&self.quiet);
+            let text = format!("no new quote for {names} since {newest}: the market is probably closed");
+            notes.push(Note { text, hint: None, is_warning: false });
+        }
+        notes
+    }
+}
+
+fn group(groups: &mut Vec<(String, Vec<usize>)>, at: usize, why: String) {
+    match groups.iter_mut().find(|(other, _)| *other == why) {
+        Some((_, of)) => {
+            if !of.contains(&at) {
+                of.push(at);
+            }
+        }
+        None => groups.push((why, vec![at])),
+    }
+}
+
+fn named<'s>(symbols: impl Iterator<Item = &'s str>) -> String {
+    let symbols: Vec<&str> = symbols.collect();
+    let shown: Vec<String> = symbols.iter().take(NAMED).map(|s| format!("'{s}'")).collect();
+    match symbols.len().saturating_sub(NAMED) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
+}
+
+/// `BRK-B` for `BRK.B`: Yahoo writes a class of shares with a hyphen.
+fn share_class(symbol: &str) -> Option<String> {
+    let (name, class) = symbol.split_once('.')?;
+    matches!(class, "A" | "B" | "C").then(|| format!("{name}-{class}"))
+}
+
+/// Yahoo's sentences follow a colon here.
+fn uncapitalised(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// `500 ms`, `30 s`, `5 min`; what is longer than a minute to the minute.
+pub(super) fn duration(duration: Duration) -> String {
+    match duration.as_millis() {
+        ms @ 1..1000 => format!("{ms} ms"),
+        ms @ ..120_000 => format!("{} s", ms.div_ceil(1000)),
+        ms => format!("{} min", ms.div_ceil(60_000)),
+    }
+}
