@@ -372,9 +372,8 @@ fn is_older(timestamp: Timestamp, now: Timestamp) -> bool {
 fn in_range(reading: Reading, now: Timestamp) -> Result<Reading, Trouble> {
     let at = reading.timestamp;
     if at > now.plus_millis(AHEAD.as_millis() as i64) {
-        return Err(Trouble::Failed(format!(
-            "its market time is in the future ({at}); is this machine's clock right?"
-        )));
+        // Without the time, which moves on: said once, not at every poll.
+        return Err(Trouble::Failed("its market time is in the future; is this machine's clock right?".into()));
     }
     if Some(at.date()) < Date::parse("2000-01-01") {
         return Err(Trouble::Failed(format!("its market time is before 2000-01-01 ({at})")));
