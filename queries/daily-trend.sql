@@ -13,7 +13,8 @@ WITH daily AS (
         max(greatest(coalesce(high, price), price)) AS high,
         min(least(coalesce(low, price), price)) AS low,
         max_by(price, "timestamp") AS close,
-        sum(volume) AS volume
+        -- Yahoo's volume is the day's so far; that of bars is each bar's own.
+        coalesce(max(volume) FILTER (WHERE source = 'yahoo'), sum(volume)) AS volume
     FROM stock_data_table
     WHERE dt >= ? AND dt <= ? AND (? = '*' OR symbol = ?)
     GROUP BY symbol, dt

@@ -78,6 +78,8 @@ pub enum Format {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a commented settings file for this folder
+    Init(Init),
     /// Create the pipeline, or change its options
     Up(Up),
     /// Send quotes into the pipeline
@@ -94,6 +96,34 @@ pub enum Command {
     Demo,
     /// Take the pipeline down, data included
     Down(Down),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page
+    Man(Man),
+}
+
+/// `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// Write it even if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for each command into this folder instead
+    #[arg(long, value_name = "FOLDER")]
+    pub folder: Option<PathBuf>,
 }
 
 /// `up`.

@@ -36,6 +36,5 @@ fn run() -> Result<ExitStatus, Error> {
             return Ok(if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Done });
         }
     };
-    let settings = settings::Settings::resolve(&cli.global)?;
-    commands::run(&settings, cli.command)
+    commands::run(&cli.global, cli.command)
 }

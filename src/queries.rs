@@ -22,9 +22,17 @@ const FIRST_DAY: &str = "2000-01-01";
 const FROM: &str = "from";
 
 /// The queries that come with stockpipe, by name.
-const BUNDLED: [(&str, &str); 2] = [
+const BUNDLED: [(&str, &str); 10] = [
+    ("anomalies", include_str!("../queries/anomalies.sql")),
     ("crossovers", include_str!("../queries/crossovers.sql")),
     ("daily-trend", include_str!("../queries/daily-trend.sql")),
+    ("data-quality", include_str!("../queries/data-quality.sql")),
+    ("drawdown", include_str!("../queries/drawdown.sql")),
+    ("latest-prices", include_str!("../queries/latest-prices.sql")),
+    ("moving-averages", include_str!("../queries/moving-averages.sql")),
+    ("top-movers", include_str!("../queries/top-movers.sql")),
+    ("volatility", include_str!("../queries/volatility.sql")),
+    ("volume-profile", include_str!("../queries/volume-profile.sql")),
 ];
 
 /// A value for a `?`.
@@ -411,7 +419,8 @@ mod tests {
         assert_eq!(error(&[("to", "2012-01-01"), ("to", "2012-01-02")]), "parameter `to` is given twice");
         assert_eq!(
             find("crossover").expect_err("an error").to_string(),
-            "no saved query `crossover`; there are crossovers, daily-trend"
+            "no saved query `crossover`; there are anomalies, crossovers, daily-trend, data-quality, drawdown, latest-prices, \
+             moving-averages, top-movers, volatility, volume-profile"
         );
     }
 

@@ -17,7 +17,9 @@ use std::{
 /// The name of a stack that was not given one.
 pub const DEFAULT_STACK: &str = "stockpipe";
 /// The file that is read where none is named.
-const FILE: &str = "stockpipe.yaml";
+pub const FILE: &str = "stockpipe.yaml";
+/// The JSON schema of the file.
+pub const SCHEMA: &str = include_str!("stockpipe.schema.json");
 
 /// What every command needs to know.
 #[derive(Clone, Debug)]
@@ -63,12 +65,16 @@ impl Settings {
     /// Resolves what was typed.
     pub fn resolve(global: &Global) -> Result<Self, Error> {
         let path = global.config.clone().unwrap_or_else(|| FILE.into());
-        let file = read_file(&path, global.config.is_some())?;
+        let text = read_file(&path, global.config.is_some())?;
+        let file = parse_file(&text).map_err(|e| wrong_file(&path, &e))?;
         // One target there is; naming it in the file is allowed, as on the command line.
         let TargetName::Local = global.target.or(file.target).unwrap_or(TargetName::Local);
         let stack = global.stack.clone().or_else(|| file.stack.clone()).unwrap_or_else(|| DEFAULT_STACK.into());
         if !is_stack_name(&stack) {
-            let by = if global.stack.is_none() { format!(" ('{}')", path.display()) } else { String::new() };
+            let by = match line_of(&text, "stack") {
+                Some(line) if global.stack.is_none() => format!(" ('{}', line {line})", path.display()),
+                _ => String::new(),
+            };
             return Err(usage(format!("'{}' is no name for a stack{by}", visible(&stack)))
                 .because("it takes a letter a-z, then at most 19 of a-z, 0-9 and -")
                 .hint("for example --stack prices-2"));
@@ -82,7 +88,7 @@ impl Settings {
         let format = global.format.or(file.format).unwrap_or(Format::Table);
         let stack_options = file.stack_options();
         // Here and not in `up` alone: a mistake in the file is said to be there.
-        stack_options.resolve(&StackOptions::default(), None).map_err(|e| wrong_file(&path, &e))?;
+        stack_options.check(&text).map_err(|e| wrong_file(&path, &e))?;
         Ok(Self { stack, format, home, stack_options })
     }
 
@@ -110,6 +116,23 @@ impl File {
 }
 
 impl StackOptions {
+    /// Checks each setting of a file by itself, so that an error says on which line it is.
+    fn check(&self, text: &str) -> Result<(), Error> {
+        let Self { retention, anomaly_percent, raw } = self.clone();
+        let none = Self::default;
+        for (name, alone) in [
+            ("retention", Self { retention, ..none() }),
+            ("anomaly_percent", Self { anomaly_percent, ..none() }),
+            ("raw", Self { raw, ..none() }),
+        ] {
+            if let Err(error) = alone.resolve(&none(), None) {
+                let line = line_of(text, name).map_or_else(String::new, |line| format!("line {line}: "));
+                return Err(usage(format!("{line}{error}")));
+            }
+        }
+        Ok(())
+    }
+
     /// These, then `others` where these say nothing, then what is there already or the defaults.
     pub fn resolve(&self, others: &Self, kept: Option<Options>) -> Result<Options, Error> {
         let mut options = kept.unwrap_or_default();
@@ -144,17 +167,31 @@ fn usage(what: impl Into<String>) -> Error {
     Error::new(what).status(ExitStatus::Usage)
 }
 
-/// Reads the file; it need not be there unless it was named.
-fn read_file(path: &Path, named: bool) -> Result<File, Error> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound && !named => return Ok(File::default()),
-        Err(e) => return Err(usage(format!("the settings '{}' cannot be read", path.display())).because(e)),
-    };
-    if text.trim().is_empty() {
-        return Ok(File::default());
+/// The file's text; it need not be there unless it was named.
+fn read_file(path: &Path, named: bool) -> Result<String, Error> {
+    match fs::read_to_string(path) {
+        Ok(text) => Ok(text),
+        Err(e) if e.kind() == io::ErrorKind::NotFound && !named => Ok(String::new()),
+        Err(e) => Err(usage(format!("the settings '{}' cannot be read", path.display())).because(e)),
     }
-    yaml_serde::from_str(&text).map_err(|e| wrong_file(path, &e))
+}
+
+/// What the text says; nothing where it is empty or all comments.
+fn parse_file(text: &str) -> Result<File, yaml_serde::Error> {
+    yaml_serde::from_str::<Option<File>>(text).map(Option::unwrap_or_default)
+}
+
+/// On which line a setting is, counted from 1.
+fn line_of(text: &str, name: &str) -> Option<usize> {
+    let is = |line: &str| line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    text.lines().position(is).map(|at| at + 1)
+}
+
+/// Whether a text is right as settings.
+#[cfg(test)]
+pub fn check_file(text: &str) -> Result<(), Error> {
+    let file = parse_file(text).map_err(|e| usage(e.to_string()))?;
+    file.stack_options().check(text)
 }
 
 fn wrong_file(path: &Path, why: &dyn std::fmt::Display) -> Error {

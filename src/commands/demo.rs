@@ -44,9 +44,9 @@ pub fn run() -> Result<ExitStatus, Error> {
     style::say(&format!(
         "{} daily quotes of AAPL, GOOG and IBM, 2008 to 2013: {} stored, {} signals, {} anomalies.",
         count(outcome.sent),
-        count(run.stored),
+        count(run.counts.stored),
         count(run.signals),
-        count(run.anomalies)
+        count(run.counts.anomalies)
     ));
     if interrupt.is_set() {
         return Ok(ExitStatus::Done);

@@ -36,19 +36,26 @@ pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Err
         }
         status => status?,
     };
-    if let Some(holder) = status.holder {
-        return Err(Error::new(format!("stack '{name}' is in use by {holder}"))
-            .hint(format!("stop it with Ctrl-C there, then `stockpipe down{flag}` again")));
-    }
-    if arguments.keep_data {
+    if arguments.keep_data && status.holder.is_none() {
         super::catch_up(&local)?;
     }
+    // From here on nobody puts anything; what came in between would go with the stream.
+    let in_use = |by: &str| {
+        Error::new(format!("stack '{name}' is in use by {by}"))
+            .hint(format!("stop it with Ctrl-C there, then `stockpipe down{flag}` again"))
+    };
+    let Some(_claim) = folder.claim()? else {
+        return Err(in_use(status.holder.as_deref().unwrap_or("another process")));
+    };
     let status = local.status()?;
+    if arguments.keep_data && (status.lag.process, status.lag.archive) != (0, 0) {
+        return Err(in_use("a process that put quotes just now"));
+    }
     style::say(&format!("Local stack '{name}'  {}", folder.path().display()));
     let (table, lake) = (status.table.0, status.lake);
     let data = [
         format!("{} in the table, {}", plural(table, "quote"), plural(status.signals.0, "signal")),
-        format!("{} in the lake, {}", plural(lake.1, "quote"), plural(lake.0, "file")),
+        format!("{} in the lake, {}", plural(lake.1, "row"), plural(lake.0, "file")),
         format!("{} set aside", plural(status.set_aside.0, "record")),
     ];
     let (goes, stays): (Vec<String>, Vec<String>) = if arguments.keep_data {

@@ -1,7 +1,9 @@
 //! One file per command: what it does from settings to exit status.
 
+mod completions;
 mod demo;
 mod down;
+mod init;
 mod latest;
 mod query;
 mod signals;
@@ -10,7 +12,7 @@ mod stream;
 mod up;
 
 use crate::{
-    cli::{Command, Format},
+    cli::{Command, Format, Global},
     error::{Error, ExitStatus},
     report::{progress::Progress, style, table},
     settings::Settings,
@@ -19,16 +21,21 @@ use crate::{
 use pipeline::{Raised, Symbol};
 
 /// Runs a command.
-pub fn run(settings: &Settings, command: Command) -> Result<ExitStatus, Error> {
+pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
+    // What needs no settings works with wrong ones too.
+    let settings = || Settings::resolve(global);
     match command {
-        Command::Up(up) => up::run(settings, &up),
-        Command::Stream(stream) => stream::run(settings, &stream),
-        Command::Query(query) => query::run(settings, &query),
-        Command::Latest(latest) => latest::run(settings, &latest),
-        Command::Signals(signals) => signals::run(settings, &signals),
-        Command::Status(status) => status::run(settings, &status),
+        Command::Init(init) => init::run(&init),
+        Command::Up(up) => up::run(&settings()?, &up),
+        Command::Stream(stream) => stream::run(&settings()?, &stream),
+        Command::Query(query) => query::run(&settings()?, &query),
+        Command::Latest(latest) => latest::run(&settings()?, &latest),
+        Command::Signals(signals) => signals::run(&settings()?, &signals),
+        Command::Status(status) => status::run(&settings()?, &status),
         Command::Demo => demo::run(),
-        Command::Down(down) => down::run(settings, &down),
+        Command::Down(down) => down::run(&settings()?, &down),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => completions::man(&man),
     }
 }
 

@@ -24,7 +24,7 @@ use std::{
 };
 
 /// Memory for sorting and grouping, in bytes; what needs more goes to disk.
-const MEMORY: usize = 128 << 20;
+const MEMORY: usize = 160 << 20;
 /// Days that a chart shows at most.
 const CHART_POINTS: usize = 2000;
 
@@ -117,6 +117,9 @@ pub fn ask(format: Format, local: &Local, question: &Question) -> Result<(), Err
     let (rows, bytes, columns) = runtime.block_on(async {
         let engine = Engine::open(files, MEMORY).map_err(|e| sql_error(&e))?;
         let mut answer = engine.query(sql, &parameters).await.map_err(|e| sql_error(&e))?;
+        for note in &answer.notes {
+            style::say(&style::warning(note));
+        }
         let columns = answer.columns.clone();
         let mut writer = Writer::stdout(format.into(), columns.clone())?;
         while let Some(rows) = answer.next().await {

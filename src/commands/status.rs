@@ -84,7 +84,7 @@ fn write_lines(out: &mut impl Write, local: &Local, status: &Status) -> io::Resu
     };
     writeln!(out, "  signals    {}{pending}", count(status.signals.0))?;
     let (files, rows, size) = status.lake;
-    writeln!(out, "  lake       {} in {}, {}", plural(rows, "quote"), plural(files, "file"), bytes(size))?;
+    writeln!(out, "  lake       {} in {}, {}", plural(rows, "row"), plural(files, "file"), bytes(size))?;
     writeln!(out, "  set aside  {}{reason}", count(*aside))?;
     writeln!(out, "  disk       {}", bytes(status.bytes))
 }
@@ -111,7 +111,7 @@ fn json(local: &Local, status: &Status) -> serde_json::Value {
         "set_aside": status.set_aside.0,
         "set_aside_last_reason": status.set_aside.1,
         "lake_files": status.lake.0,
-        "lake_quotes": status.lake.1,
+        "lake_rows": status.lake.1,
         "lake_bytes": status.lake.2,
         "bytes": status.bytes,
     })

@@ -11,14 +11,20 @@
 mod fake_yahoo;
 mod harness;
 
+mod alerts;
 mod bad_records;
 mod demo;
+mod durability;
 mod exit_codes;
 mod golden;
 mod help;
 mod lifecycle;
 mod marks;
 mod output;
+#[cfg(target_os = "linux")]
+mod power_loss;
 mod processes;
 mod settings;
+mod sql_differential;
+mod sql_notes;
 mod yahoo;

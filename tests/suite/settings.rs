@@ -108,3 +108,30 @@ fn options_do_what_they_say() {
     assert_eq!(home.run(["latest", "--format", "csv"]).expect(0).stdout.lines().count(), 1);
     assert_eq!(home.sql("SELECT count(*) AS n FROM stock_data_table"), "196\n");
 }
+
+/// Would catch an `init` that overwrites settings, writes wrong ones, or is stopped by them.
+#[test]
+fn init_writes_settings_that_work() {
+    let home = Home::new();
+    home.run(["init"]).expect(0).says(&["stockpipe.yaml", "stockpipe up"]);
+    home.run(["up"]).expect(0);
+    home.run(["init"]).expect(1).says(&["already", "--force"]);
+    std::fs::write(home.work().join("stockpipe.yaml"), "stack: prices\nretention: 5x\n").unwrap();
+    home.run(["status"]).expect(2).says(&["stockpipe.yaml", "line 2", "5x"]);
+    home.run(["init", "--force"]).expect(0);
+    home.run(["status"]).expect(0);
+}
+
+/// Would catch completions or a manual that are empty, or need a pipeline or settings.
+#[test]
+fn completions_and_manual() {
+    let home = Home::new();
+    home.write("stockpipe.yaml", "raw: some\n");
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(home.run(["completions", shell]).expect(0).stdout.contains("stream"), "{shell}");
+    }
+    assert!(home.run(["man"]).expect(0).stdout.contains("market"));
+    let pages = home.tmp();
+    home.run(["man".as_ref(), "--folder".as_ref(), pages.as_os_str()]).expect(0);
+    assert!(pages.join("stockpipe-stream.1").exists());
+}

@@ -8,11 +8,7 @@ use crate::{
     targets::local::{Local, producer::Producer, stream},
 };
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc,
-    },
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -26,17 +22,12 @@ const LINES_PER_SECOND: u64 = 20;
 /// So far the producer may be ahead of our own consumers at full speed: what is in memory is quickly read again.
 const AHEAD_LIMIT: u64 = 400_000;
 
-/// What the source's thread says of its progress.
-#[derive(Debug, Default)]
-pub(super) struct Counters {
-    pub(super) sent: AtomicU64,
-}
-
 /// How feeding ended.
 #[derive(Debug, Default)]
 pub(super) struct Fed {
-    pub(super) sent: u64,
+    /// What cut it short, if anything.
     pub(super) failure: Option<Error>,
+    /// What the source could not give.
     pub(super) missed: Missed,
 }
 
@@ -45,7 +36,6 @@ pub(super) struct Feeder {
     pub(super) source: Box<dyn Source>,
     pub(super) plan: Plan,
     pub(super) interrupt: Interrupt,
-    pub(super) counters: Arc<Counters>,
     /// For what the source says of itself.
     pub(super) notes: mpsc::SyncSender<Show>,
     /// For its quotes, where they are shown.
@@ -54,6 +44,7 @@ pub(super) struct Feeder {
 }
 
 impl Feeder {
+    /// Feeds the producer to the end.
     pub(super) fn run(mut self, mut producer: Producer) -> Fed {
         let started = Instant::now();
         let mut left = self.plan.count.unwrap_or(u64::MAX);
@@ -78,7 +69,6 @@ impl Feeder {
             if !chunk.is_empty() && !producer.send(&mut chunk) {
                 break;
             }
-            self.counters.sent.store(producer.acknowledged(), Ordering::Relaxed);
             match flow {
                 Flow::More if since_look > AHEAD_LIMIT / 4 => {
                     since_look = 0;
@@ -89,10 +79,9 @@ impl Feeder {
                 Flow::End => break,
             }
         }
-        let (sent, result) = producer.finish();
-        self.counters.sent.store(sent, Ordering::Relaxed);
+        let failure = failure.or(producer.finish().err());
         self.show_notes(true);
-        Fed { sent, failure: failure.or(result.err()), missed: self.source.missed() }
+        Fed { failure, missed: self.source.missed() }
     }
 
     fn show_notes(&mut self, is_end: bool) {

@@ -17,7 +17,7 @@ use crate::{
         stream,
     },
 };
-use feeder::{Counters, Feeder};
+use feeder::Feeder;
 use pipeline::{Symbol, Timestamp};
 use screen::{Screen, Show};
 use std::{
@@ -182,12 +182,11 @@ impl Outcome {
         let name = source.name();
         style::say(&format!("{name} → local stack '{}'   Ctrl-C stops, nothing is lost", local.folder().name()));
 
-        let counters = Arc::new(Counters::default());
+        let gauge = producer.gauge();
         let feeder = Feeder {
             source,
             plan: plan.clone(),
             interrupt: interrupt.clone(),
-            counters: Arc::clone(&counters),
             notes: to_screen.clone(),
             lines: (plan.unhurried() && !output.acks && output.format == Format::Table).then(|| to_screen.clone()),
             local: local.clone(),
@@ -202,7 +201,7 @@ impl Outcome {
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
 
         let mut screen = Screen { progress: Progress::new(&name, total), output };
-        let fed = match screen.watch(&finished, shown, &events, &counters, interrupt) {
+        let fed = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
             Ok(fed) => fed,
             Err(_) => {
                 // Nobody reads any more: stop as on Ctrl-C, and let what was sent be stored.
@@ -211,6 +210,7 @@ impl Outcome {
             }
         };
 
+        gauge.settle(PATIENCE);
         let last = local.last()?;
         let mut in_flight = None;
         let mut best = (u64::MAX, Instant::now());
@@ -227,7 +227,7 @@ impl Outcome {
         screen.events(&events);
         screen.progress.finish();
         Ok(Self {
-            sent: fed.sent,
+            sent: gauge.acknowledged(),
             run: local.run(run)?,
             drained,
             elapsed: started.elapsed(),
@@ -251,27 +251,27 @@ impl Outcome {
             _ => String::new(),
         };
         let mut parts =
-            vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.stored))];
+            vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.counts.stored))];
         for (number, what) in [
-            (run.duplicates, "duplicate"),
-            (run.revised, "revised"),
-            (run.late, "late"),
-            (run.stale, "stale"),
-            (run.set_aside, "set aside"),
-            (run.anomalies, "anomalies"),
+            (run.counts.duplicates, "duplicates"),
+            (run.counts.revised, "revised"),
+            (run.counts.late, "late"),
+            (run.counts.stale, "stale"),
+            (run.counts.set_aside, "set aside"),
+            (run.counts.anomalies, "anomalies"),
         ] {
             if number > 0 {
                 parts.push(format!("{} {what}", style::count(number)));
             }
         }
-        parts.push(format!("{} signals", style::count(run.signals)));
+        parts.push(style::plural(run.signals, "signal"));
         let latency = run.latency(0.5).zip(run.latency(0.99));
         let latency = latency.map(|(p50, p99)| format!(", put → stored {p50:.1} ms (p99 {p99:.1} ms)"));
         let rate = style::rate(self.sent, self.elapsed);
         style::say(&format!("{drained}{}.", parts.join(", ")));
         style::say(&format!("{} at {rate}{}.", style::elapsed(self.elapsed), latency.unwrap_or_default()));
         let flag = local.folder().stack_flag();
-        if run.set_aside > 0 {
+        if run.counts.set_aside > 0 {
             style::say(&style::warning("what was set aside is kept with its reason: stockpipe status"));
         }
         if let Drained::Missing { quotes, because } = &self.drained {
@@ -327,15 +327,15 @@ impl Outcome {
         let rate = self.sent as f64 / self.elapsed.as_secs_f64().max(1e-9);
         serde_json::json!({
             "sent": self.sent,
-            "stored": run.stored,
+            "stored": run.counts.stored,
             "archived": run.archived,
-            "duplicates": run.duplicates,
-            "revised": run.revised,
-            "late": run.late,
-            "stale": run.stale,
-            "set_aside": run.set_aside,
+            "duplicates": run.counts.duplicates,
+            "revised": run.counts.revised,
+            "late": run.counts.late,
+            "stale": run.counts.stale,
+            "set_aside": run.counts.set_aside,
             "signals": run.signals,
-            "anomalies": run.anomalies,
+            "anomalies": run.counts.anomalies,
             "quotes_per_second": (rate * 10.0).round() / 10.0,
             "latency_ms": { "p50": milliseconds(0.5), "p99": milliseconds(0.99) },
             "lag": lag,

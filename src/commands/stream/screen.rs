@@ -1,21 +1,22 @@
 //! What is seen while quotes are sent: lines on standard output, progress on standard error.
 
-use super::{
-    Output,
-    feeder::{Counters, Fed},
-};
+use super::{Output, feeder::Fed};
 use crate::{
     cli::Format,
     commands::{alert_line, event_line},
     interrupt::Interrupt,
     report::{progress::Progress, style},
-    sources::{Missed, Note},
-    targets::local::{Lag, consumers::Event, producer::Ack},
+    sources::Note,
+    targets::local::{
+        Lag,
+        consumers::Event,
+        producer::{Ack, Gauge},
+    },
 };
 use pipeline::{Quote, Raised};
 use std::{
     io::{self, IsTerminal, Write},
-    sync::{atomic::Ordering, mpsc},
+    sync::mpsc,
     thread,
     time::Duration,
 };
@@ -43,7 +44,7 @@ impl Screen {
         finished: &mpsc::Receiver<Fed>,
         shown: mpsc::Receiver<Show>,
         events: &mpsc::Receiver<Event>,
-        counters: &Counters,
+        gauge: &Gauge,
         interrupt: &Interrupt,
     ) -> io::Result<Fed> {
         loop {
@@ -53,22 +54,17 @@ impl Screen {
                 Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
             }
             self.events_to(events)?;
-            self.progress.set(counters.sent.load(Ordering::Relaxed));
-            let fed = match finished.try_recv() {
+            self.progress.set(gauge.acknowledged());
+            let ended = match finished.try_recv() {
                 Ok(fed) => Some(fed),
                 Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
                 // A source that blocks, such as a pipe without data, is left behind; what it gave is durable.
                 Err(mpsc::TryRecvError::Empty) if interrupt.is_set() => {
-                    let fed = finished.recv_timeout(Duration::from_millis(500)).ok();
-                    Some(fed.unwrap_or_else(|| Fed {
-                        sent: counters.sent.load(Ordering::Relaxed),
-                        failure: None,
-                        missed: Missed::default(),
-                    }))
+                    Some(finished.recv_timeout(Duration::from_millis(500)).unwrap_or_default())
                 }
                 Err(mpsc::TryRecvError::Empty) => None,
             };
-            if let Some(fed) = fed {
+            if let Some(fed) = ended {
                 // What came between the last look and the end.
                 self.print(&self.text_of(shown.try_iter()))?;
                 return Ok(fed);

@@ -81,14 +81,14 @@ impl Lake {
             file.write_all(&object.bytes)?;
             files.push((file, draft, path));
         }
-        // Unless all is synced at once, each file is before it has its name.
+        // A file is durable before it has its name, and its name before it is listed.
         let all = files.len() >= SYNC_ALL_FROM && cfg!(target_os = "linux");
-        for (file, draft, path) in &files {
-            if !all {
-                file.sync_all()?;
-            }
-            fs::rename(draft, path)?;
+        if all {
+            sync_all(&self.root)?;
+        } else {
+            files.iter().try_for_each(|(file, _, _)| file.sync_all())?;
         }
+        files.iter().try_for_each(|(_, draft, path)| fs::rename(draft, path))?;
         if all {
             return sync_all(&self.root);
         }
@@ -228,13 +228,19 @@ pub fn remove_replaced(folder: &Folder, db: &Connection, now: Timestamp) -> rusq
     let mut statement = db.prepare_cached("SELECT name FROM lake_files WHERE replaced_at < ?")?;
     let names: Vec<String> =
         statement.query_map([now.millis() - REPLACED_STAYS], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let (mut gone, mut folders) = (Vec::new(), BTreeSet::new());
     for name in names {
+        let path = folder.lake().join(&name);
         // Gone already is as good; anything else is tried again the next time.
-        match fs::remove_file(folder.lake().join(&name)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {}
-            _ => {
-                db.execute("DELETE FROM lake_files WHERE name = ?", [name])?;
-            }
+        if fs::remove_file(&path).is_ok() || !path.exists() {
+            folders.extend(path.parent().map(Path::to_owned));
+            gone.push(name);
+        }
+    }
+    // Without this a file could come back after a power loss, and nobody would know it any more.
+    if folders.iter().all(|folder| sync_folder(folder).is_ok()) {
+        for name in gone {
+            db.execute("DELETE FROM lake_files WHERE name = ?", [name])?;
         }
     }
     Ok(())

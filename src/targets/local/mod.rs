@@ -21,7 +21,7 @@ mod table;
 use crate::error::Error;
 use consumers::{Consumers, Event, Events, Role};
 use latency::Histogram;
-use pipeline::{AnomalyThreshold, ArchiveSettings, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
+use pipeline::{AnomalyThreshold, ArchiveSettings, Counts, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
 use rusqlite::{Connection, params};
 use state::{Folder, Made, integer};
 use std::{
@@ -180,20 +180,8 @@ pub struct Status {
 /// What became of a run's quotes.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
-    /// The first of their identity.
-    pub stored: u64,
-    /// Second ones with the same values.
-    pub duplicates: u64,
-    /// Second ones with others.
-    pub revised: u64,
-    /// Stored ones that were late.
-    pub late: u64,
-    /// Stored ones that were stale.
-    pub stale: u64,
-    /// Stored ones that are anomalies.
-    pub anomalies: u64,
-    /// Lines that can never become quotes.
-    pub set_aside: u64,
+    /// What process made of them.
+    pub counts: Counts,
     /// Signals that they raised.
     pub signals: u64,
     /// Quotes in the lake, duplicates included.
@@ -335,7 +323,7 @@ impl Local {
         let db = self.folder.table()?;
         let mut statement = db
             .prepare(
-                "SELECT stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
+                "SELECT quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
                  FROM runs WHERE run = ?",
             )
             .map_err(|e| self.failed(e))?;
@@ -344,16 +332,19 @@ impl Local {
         let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
         (|| {
             Ok(Run {
-                stored: number(0)?,
-                duplicates: number(1)?,
-                revised: number(2)?,
-                late: number(3)?,
-                stale: number(4)?,
-                anomalies: number(5)?,
-                set_aside: number(6)?,
-                signals: number(7)?,
-                archived: number(8)?,
-                latency: Histogram::from_bytes(row.get_ref(9)?.as_blob()?),
+                counts: Counts {
+                    quotes: number(0)?,
+                    stored: number(1)?,
+                    duplicates: number(2)?,
+                    revised: number(3)?,
+                    late: number(4)?,
+                    stale: number(5)?,
+                    anomalies: number(6)?,
+                    set_aside: number(7)?,
+                },
+                signals: number(8)?,
+                archived: number(9)?,
+                latency: Histogram::from_bytes(row.get_ref(10)?.as_blob()?),
             })
         })()
         .map_err(|e| self.failed(e))

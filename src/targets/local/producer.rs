@@ -16,7 +16,7 @@ use std::{
 };
 
 /// How many bytes may wait for the commit that is under way.
-const WAITING_LIMIT: usize = 4 << 20;
+const WAITING_LIMIT: usize = 2 << 20;
 /// How often a put is tried before the producer gives up; each pause is twice as long as the one before.
 const TRIES: u32 = 6;
 /// The first pause.
@@ -62,10 +62,29 @@ struct Shared {
 struct Waiting {
     group: Group,
     acks: Vec<Ack>,
+    /// What was taken is not durable yet.
+    committing: bool,
     closed: bool,
     /// The writer gave up: nothing will be taken any more.
     failed: bool,
     acknowledged: u64,
+}
+
+/// How far a producer is, for others than whoever feeds it.
+#[derive(Clone)]
+pub struct Gauge(Arc<Shared>);
+
+impl Gauge {
+    /// How many quotes are durable.
+    pub fn acknowledged(&self) -> u64 {
+        self.0.lock().acknowledged
+    }
+
+    /// Waits until all that was handed over is durable or given up, so long at most.
+    pub fn settle(&self, at_most: Duration) {
+        let unsettled = |w: &mut Waiting| !w.failed && (w.committing || !w.group.is_empty());
+        drop(self.0.changed.wait_timeout_while(self.0.lock(), at_most, unsettled));
+    }
 }
 
 impl Shared {
@@ -77,12 +96,14 @@ impl Shared {
 impl Producer {
     /// Starts to put for a run; `wake` tells the consumers of this process.
     pub fn start(folder: &Folder, run: i64, wake: Arc<Wake>, on_ack: Option<OnAck>) -> Result<Self, Error> {
+        let in_use = folder.use_it()?;
         let db = folder.stream()?;
         let shared = Arc::new(Shared { waiting: Mutex::default(), changed: Condvar::new() });
         let (theirs, folder) = (Arc::clone(&shared), folder.clone());
         let thread = thread::Builder::new()
             .name("put".into())
             .spawn(move || {
+                let _in_use = in_use;
                 let result = write(db, run, &theirs, &wake, on_ack).map_err(|e| folder.broken("stream.db", e));
                 let mut waiting = theirs.lock();
                 waiting.failed |= result.is_err();
@@ -111,18 +132,17 @@ impl Producer {
         !self.shared.lock().failed
     }
 
-    /// How many quotes are durable.
-    pub fn acknowledged(&self) -> u64 {
-        self.shared.lock().acknowledged
+    /// How far it is.
+    pub fn gauge(&self) -> Gauge {
+        Gauge(Arc::clone(&self.shared))
     }
 
-    /// Puts what is left and ends. Returns how many quotes are durable in all.
-    pub fn finish(mut self) -> (u64, Result<(), Error>) {
+    /// Puts what is left and ends.
+    pub fn finish(mut self) -> Result<(), Error> {
         self.close_all();
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
-        let result = self.thread.join().unwrap_or_else(|_| Err(Error::new("the thread that puts quotes panicked")));
-        (self.shared.lock().acknowledged, result)
+        self.thread.join().unwrap_or_else(|_| Err(Error::new("the thread that puts quotes panicked")))
     }
 
     fn pack(&mut self, quote: &pipeline::Quote, put_at: u64) {
@@ -203,6 +223,7 @@ fn write(
             }
             std::mem::swap(&mut waiting.group, &mut group);
             std::mem::swap(&mut waiting.acks, &mut acks);
+            waiting.committing = true;
             shared.changed.notify_all();
         }
         let mut pause = FIRST_PAUSE;
@@ -215,7 +236,11 @@ fn write(
             (tried, pause) = (tried + 1, pause * 2);
         }
         wake.notify();
-        shared.lock().acknowledged += group.lines();
+        let mut waiting = shared.lock();
+        waiting.acknowledged += group.lines();
+        waiting.committing = false;
+        drop(waiting);
+        shared.changed.notify_all();
         if let Some(on_ack) = &mut on_ack {
             on_ack(&acks);
         }

@@ -21,6 +21,8 @@ const AUTOCHECKPOINT_PAGES: u32 = 16_000;
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// Locked by whoever writes to the stack, and by `down` alone.
+const LOCK: &str = "lock";
 /// What the stream's database is called, with the process's number, until it is whole.
 const DRAFT: &str = "stream.db.new-";
 
@@ -166,7 +168,9 @@ impl Folder {
 
     /// Something in the folder that is of no stack.
     fn foreign(&self) -> Option<String> {
-        let ours = |name: &str| name == "lake" || name.starts_with("stream.db") || name.starts_with("table.db");
+        let ours = |name: &str| {
+            ["lake", LOCK].contains(&name) || name.starts_with("stream.db") || name.starts_with("table.db")
+        };
         let entries = fs::read_dir(&self.path).into_iter().flatten().flatten();
         entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).find(|name| !ours(name))
     }
@@ -250,6 +254,37 @@ impl Folder {
         self.remove_stream()?;
         fs::remove_dir_all(&self.path)
             .map_err(|e| Error::new(format!("'{}' cannot be removed", self.path.display())).because(e))
+    }
+
+    /// Says that this process writes to the stack, until the file is dropped or the process ends: then nobody takes it
+    /// down.
+    pub fn use_it(&self) -> Result<fs::File, Error> {
+        self.check_up()?;
+        let lock = self.lock_file()?;
+        lock.try_lock_shared().map_err(|e| match e {
+            fs::TryLockError::WouldBlock => Error::new(format!("stack '{}' is being taken down", self.name)),
+            fs::TryLockError::Error(e) => self.unlockable(&e),
+        })?;
+        Ok(lock)
+    }
+
+    /// Says that this process takes the stack down. None while another one writes to it.
+    pub fn claim(&self) -> Result<Option<fs::File>, Error> {
+        let lock = self.lock_file()?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Some(lock)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(e)) => Err(self.unlockable(&e)),
+        }
+    }
+
+    fn lock_file(&self) -> Result<fs::File, Error> {
+        let options = fs::OpenOptions::new().create(true).truncate(false).write(true).open(self.path.join(LOCK));
+        options.map_err(|e| self.unlockable(&e))
+    }
+
+    fn unlockable(&self, error: &io::Error) -> Error {
+        Error::new(format!("'{}' cannot be locked", self.path.join(LOCK).display())).because(error)
     }
 
     /// Opens the stream's database.

@@ -24,6 +24,9 @@ use datafusion::{
 use futures::{StreamExt, TryStreamExt, stream};
 use std::{fmt, sync::Arc};
 
+/// So many full batches are held for a set of files, however many files it has.
+const FULL_BATCHES: usize = 4;
+
 /// Reads sets of files. Those of a set are of one day, each sorted by [`Self::KEYS`], and are read side by side; the
 /// sets one after the other. Of each identity the first in stream order comes out.
 ///
@@ -73,7 +76,11 @@ fn merged(
 ) -> Result<SendableRecordBatchStream> {
     let schema = scan.schema();
     let files = scan.properties().output_partitioning().partition_count();
-    let streams = (0..files).map(|file| scan.execute(file, Arc::clone(context))).collect::<Result<_>>()?;
+    // A batch of each file is in memory at once: the more files, the smaller their batches.
+    let rows = context.session_config().batch_size();
+    let config = context.session_config().clone().with_batch_size((rows * FULL_BATCHES / files.max(1)).clamp(1, rows));
+    let small = Arc::new(TaskContext::default().with_session_config(config).with_runtime(context.runtime_env()));
+    let streams = (0..files).map(|file| scan.execute(file, Arc::clone(&small))).collect::<Result<_>>()?;
     let options = SortOptions { descending: false, nulls_first: false };
     let keys = FirstOfEach::KEYS
         .iter()
@@ -85,7 +92,7 @@ fn merged(
         .with_schema(Arc::clone(&schema))
         .with_expressions(&order)
         .with_metrics(metrics)
-        .with_batch_size(context.session_config().batch_size())
+        .with_batch_size(rows)
         .with_reservation(MemoryConsumer::new("overlapping files").register(context.memory_pool()))
         .build()?;
     let kept = (0..columns).collect::<Vec<_>>();

@@ -1,5 +1,6 @@
-//! The aggregates that Athena has and DataFusion has not: `max_by`, `min_by` and `count_if`.
+//! The aggregates that Athena has and DataFusion has not, or calls otherwise.
 
+use super::best::{Bests, is_ordered_as_numbers};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray},
@@ -8,8 +9,11 @@ use datafusion::{
     },
     common::{ScalarValue, exec_err},
     error::Result,
+    functions_aggregate::{
+        approx_percentile_cont::approx_percentile_cont_udaf, bool_and_or::bool_and_udaf, min_max::min_udaf,
+    },
     logical_expr::{
-        Accumulator, AggregateUDF, AggregateUDFImpl, Signature, Volatility, create_udaf,
+        Accumulator, AggregateUDF, AggregateUDFImpl, GroupsAccumulator, Signature, Volatility, create_udaf,
         function::{AccumulatorArgs, StateFieldsArgs},
     },
     prelude::SessionContext,
@@ -30,6 +34,14 @@ pub(super) fn register(context: &SessionContext) {
         Arc::new(|_| Ok(Box::new(CountIf(0)))),
         Arc::new(vec![DataType::Int64]),
     ));
+    // Any value that is not null will do, so the least, which is the same one each time.
+    for (known, names) in [
+        (min_udaf(), &["arbitrary", "any_value"][..]),
+        (approx_percentile_cont_udaf(), &["approx_percentile"]),
+        (bool_and_udaf(), &["every"]),
+    ] {
+        context.register_udaf(known.as_ref().clone().with_aliases(names.iter().copied()));
+    }
 }
 
 /// `max_by(x, y)`: the `x` of the row with the greatest `y`, even where that is null. Rows without `y` do not count.
@@ -70,6 +82,17 @@ impl AggregateUDFImpl for By {
                 let (x, y) = (ScalarValue::try_from(x.data_type())?, ScalarValue::try_from(y.data_type())?);
                 Ok(Box::new(Best { sense: self.sense, x, y }))
             }
+            _ => exec_err!("{} takes two arguments", self.name),
+        }
+    }
+
+    fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
+        matches!(args.expr_fields, [_, y] if is_ordered_as_numbers(y.data_type()))
+    }
+
+    fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
+        match args.expr_fields {
+            [x, y] => Ok(Box::new(Bests::new(self.sense, x.data_type(), y.data_type()))),
             _ => exec_err!("{} takes two arguments", self.name),
         }
     }

@@ -3,11 +3,14 @@
 //! An [`Engine`] is opened on a list of files and answers queries that name `stock_data_table` alone, in the SQL that
 //! Athena runs as well. What answers them is DataFusion; nothing outside this folder names it.
 
+mod best;
 mod bind;
 mod first;
 mod functions;
+mod notes;
 mod table;
 mod text;
+mod times;
 
 #[cfg(test)]
 mod tests;
@@ -95,6 +98,8 @@ pub struct Answer {
     pub columns: Vec<Column>,
     /// The length of the files that have to be read for it, in bytes; parts that cannot matter are passed over.
     pub bytes: u64,
+    /// What Athena would not understand, a line each.
+    pub notes: Vec<String>,
     batches: SendableRecordBatchStream,
 }
 
@@ -117,6 +122,7 @@ impl Engine {
             SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
+        times::register(&context);
         context.register_table(TABLE, Arc::new(table::LakeTable::new(files).map_err(failed)?)).map_err(failed)?;
         Ok(Self { context })
     }
@@ -127,6 +133,7 @@ impl Engine {
     /// When it cannot be understood, names what is not there, or would change something.
     pub async fn query(&self, sql: &str, parameters: &[Parameter]) -> Result<Answer, SqlError> {
         let statement = bind::statement(sql, parameters)?;
+        let notes = notes::notes(&statement);
         let state = self.context.state();
         let plan = state.statement_to_plan(statement).await.map_err(not_understood)?;
         SQLOptions::new()
@@ -139,7 +146,7 @@ impl Engine {
         let bytes = table::bytes(&plan);
         let batches = execute_stream(plan, self.context.task_ctx()).map_err(failed)?;
         let columns = batches.schema().fields().iter().map(|field| text::column(field)).collect();
-        Ok(Answer { columns, bytes, batches })
+        Ok(Answer { columns, bytes, notes, batches })
     }
 }
 

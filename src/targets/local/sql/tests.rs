@@ -12,6 +12,10 @@ use pipeline::{
 use proptest::prelude::*;
 use std::{fs, path::Path};
 
+mod figures;
+mod functions;
+mod notes;
+
 const MEMORY: usize = 64 << 20;
 
 /// A lake in a folder that goes when it does.
@@ -53,7 +57,12 @@ impl Lake {
 }
 
 fn quote(symbol: &str, time: &str, price: &str, record: u64) -> LakeQuote {
-    let line = format!(r#"{{"symbol":"{symbol}","timestamp":"{time}","price":{price},"source":"test"}}"#);
+    quote_with(symbol, time, price, record, r#","source":"test""#)
+}
+
+/// A quote with more fields, in JSON.
+fn quote_with(symbol: &str, time: &str, price: &str, record: u64, more: &str) -> LakeQuote {
+    let line = format!(r#"{{"symbol":"{symbol}","timestamp":"{time}","price":{price}{more}}}"#);
     let record = Record {
         sequence: RecordSequence::local(record),
         partition_key: symbol.into(),
@@ -432,7 +441,7 @@ mod saved {
         lake
     }
 
-    async fn run(engine: &Engine, name: &str, given: &[(&str, &str)], all: bool) -> Vec<String> {
+    pub(super) async fn run(engine: &Engine, name: &str, given: &[(&str, &str)], all: bool) -> Vec<String> {
         let query = queries::find(name).expect("a query");
         let newest = rows(engine, "SELECT max(dt) FROM stock_data_table").await;
         let newest = Date::parse(&newest[0]).unwrap_or_else(|| Date::parse("2026-11-20").expect("a date"));
@@ -470,7 +479,7 @@ mod saved {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/daily_IBM_2008-2013.csv");
         let lake = lake(&data, None);
         let engine = lake.engine();
-        for name in ["crossovers", "daily-trend"] {
+        for name in ["crossovers", "daily-trend", "moving-averages", "volatility", "data-quality"] {
             let all = run(&engine, name, &[], true).await;
             let given = [("from", "2012-06-01"), ("to", "2012-12-31"), ("symbol", "IBM")];
             let span = run(&engine, name, &given, false).await;

@@ -93,8 +93,9 @@ fn each(column: &ArrayRef, rows: &mut [Row], text: impl Fn(usize) -> Result<Stri
     Ok(())
 }
 
-/// The shortest text that is read back as the same number.
+/// The shortest text that is read back as the same number. Zero has no sign.
 fn float(value: f64) -> String {
-    let text = format!("{value:?}");
+    // Adding zero takes the sign of a zero away.
+    let text = format!("{:?}", value + 0.0);
     text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }
