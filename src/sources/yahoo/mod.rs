@@ -33,6 +33,8 @@ use voice::Voice;
 const URL: &str = "STOCKPIPE_YAHOO_URL";
 /// From poll to poll, unless `--interval` says otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(30);
+/// A longer interval is cut to this, so that the next poll is a time that a clock can say.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 86_400);
 /// So many requests are under way at once.
 const IN_FLIGHT: usize = 4;
 /// How often a symbol is asked for in one interval, where the network or the host fails.
@@ -134,7 +136,7 @@ impl Yahoo {
         Ok(Self {
             client,
             mark: "yahoo".into(),
-            interval: options.interval,
+            interval: options.interval.min(LONGEST_INTERVAL),
             symbols,
             next_round: None,
             queue: VecDeque::new(),
@@ -158,8 +160,8 @@ impl Yahoo {
         let behind = clock.duration_since(due).as_nanos();
         let rounds = behind / self.interval.as_nanos().max(1) + 1;
         let next = u32::try_from(rounds).ok().and_then(|n| self.interval.checked_mul(n));
-        // Past what a clock can say, the count begins anew.
-        self.next_round = Some(next.and_then(|ahead| due.checked_add(ahead)).unwrap_or(clock + self.interval));
+        // More rounds than can be counted, and the count begins anew.
+        self.next_round = Some(next.map_or(clock + self.interval, |ahead| due + ahead));
         for (at, watched) in self.symbols.iter_mut().enumerate() {
             if !watched.busy && !watched.unknown {
                 (watched.busy, watched.tries) = (true, 0);

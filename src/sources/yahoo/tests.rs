@@ -274,3 +274,12 @@ fn one_symbol_in_either_case_is_asked_for_once() {
     assert!(head.contains("user-agent: mozilla/5.0") && !head.contains("accept-encoding: gzip"), "{head}");
     assert_eq!(polled.source.name(), "yahoo every 60 s");
 }
+
+/// Would catch a build without what TLS needs: that is found out with the first connection, as a panic.
+#[test]
+fn what_speaks_no_tls_is_a_failure() {
+    let fake = Fake::start(|_, _| Reply::none());
+    let client = Client::new(&fake.url().replace("http:", "https:"), 1).unwrap();
+    let answer = client.ask(&Symbol::parse("A").unwrap());
+    assert!(matches!(&answer, Answer::Failed(why) if why.contains("rustls") || why.contains("cut")), "{answer:?}");
+}
