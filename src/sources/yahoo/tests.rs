@@ -281,5 +281,5 @@ fn what_speaks_no_tls_is_a_failure() {
     let fake = Fake::start(|_, _| Reply::none());
     let client = Client::new(&fake.url().replace("http:", "https:"), 1).unwrap();
     let answer = client.ask(&Symbol::parse("A").unwrap());
-    assert!(matches!(&answer, Answer::Failed(why) if why.contains("rustls") || why.contains("cut")), "{answer:?}");
+    assert!(matches!(&answer, Answer::Failed(_)), "{answer:?}");
 }
