@@ -264,7 +264,7 @@ impl Yahoo {
             if is_hosts && self.backoff.is_down() { self.queue.iter().copied().collect() } else { Vec::new() };
         for place in std::iter::once(at).chain(waiting) {
             let Some(watched) = self.symbols.get_mut(place) else { continue };
-            if watched.trouble.as_ref() != Some(&why) {
+            if !watched.trouble.as_ref().is_some_and(|known| voice::is_same(known, &why)) {
                 watched.trouble = Some(why.clone());
                 self.voice.failed(place, why.clone(), clock);
             }
@@ -374,11 +374,10 @@ fn is_older(timestamp: Timestamp, now: Timestamp) -> bool {
 fn in_range(reading: Reading, now: Timestamp) -> Result<Reading, Trouble> {
     let at = reading.timestamp;
     if at > now.plus_millis(AHEAD.as_millis() as i64) {
-        // Without the time, which moves on: said once, not at every poll.
         return Err(Trouble::Failed("its market time is in the future; is this machine's clock right?".into()));
     }
     if Some(at.date()) < Date::parse("2000-01-01") {
-        return Err(Trouble::Failed(format!("its market time is before 2000-01-01 ({at})")));
+        return Err(Trouble::Failed("its market time is before 2000-01-01".into()));
     }
     Ok(reading)
 }

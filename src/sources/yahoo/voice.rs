@@ -52,7 +52,10 @@ impl Voice {
     }
 
     /// All of it. `again` is how long it is until the next request.
-    pub(super) fn notes(self, symbols: &[Watched], again: Duration) -> Vec<Note> {
+    pub(super) fn notes(mut self, symbols: &[Watched], again: Duration) -> Vec<Note> {
+        // As they were typed, whichever answer was the fastest.
+        let groups = self.failed.iter_mut().chain(&mut self.unknown).map(|(_, of)| of);
+        groups.chain([&mut self.recovered, &mut self.quiet]).for_each(|of| of.sort_unstable());
         let well = symbols.iter().filter(|w| !w.unknown && w.trouble.is_none()).count();
         let others = match well {
             0 => String::new(),
@@ -120,6 +123,17 @@ fn named<'s>(symbols: impl Iterator<Item = &'s str>) -> String {
     }
 }
 
+/// Whether two causes differ at most in long numbers, such as times in seconds: what differs with every poll is not said
+/// at every poll.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    one == other || essence(one) == essence(other)
+}
+
+fn essence(text: &str) -> Vec<&str> {
+    let words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    words.filter(|word| word.len() < 5 || !word.bytes().all(|b| b.is_ascii_digit())).collect()
+}
+
 /// `BRK-B` for `BRK.B`: Yahoo writes a class of shares with a hyphen.
 fn share_class(symbol: &str) -> Option<String> {
     let (name, class) = symbol.split_once('.')?;
@@ -138,5 +152,38 @@ pub(super) fn duration(duration: Duration) -> String {
         ms @ 1..1000 => format!("{ms} ms"),
         ms @ ..120_000 => format!("{} s", ms.div_ceil(1000)),
         ms => format!("{} min", ms.div_ceil(60_000)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_that_differ_in_time_alone_are_the_same() {
+        let of = |start: u64| format!("422 Unprocessable Entity: 1m data not available for startTime={start}.");
+        assert!(is_same(&of(1_763_672_370), &of(1_763_672_400)));
+        assert!(!is_same(&of(1), "422 Unprocessable Entity: 2m data not available for startTime=1."));
+        assert!(!is_same("Yahoo is in trouble (status 500)", "Yahoo is in trouble (status 503)"));
+    }
+
+    #[test]
+    fn many_symbols_are_not_all_named() {
+        let symbols = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J"];
+        assert_eq!(named(symbols.into_iter().take(2)), "'A', 'B'");
+        assert_eq!(named(symbols.into_iter()), "'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H' and 2 more");
+    }
+
+    #[test]
+    fn durations_for_people() {
+        let of = |millis| duration(Duration::from_millis(millis));
+        assert_eq!([of(0), of(500), of(1001), of(30_000)], ["0 s", "500 ms", "2 s", "30 s"]);
+        assert_eq!([of(119_000), of(299_500)], ["119 s", "5 min"]);
+    }
+
+    #[test]
+    fn share_classes() {
+        assert_eq!(share_class("BRK.B").as_deref(), Some("BRK-B"));
+        assert_eq!((share_class("VOD.L"), share_class("AAPL")), (None, None));
     }
 }
