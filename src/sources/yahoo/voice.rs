@@ -62,12 +62,7 @@ impl Voice {
             1 => "the other symbol goes on; ".into(),
             n => format!("the other {n} symbols go on; "),
         };
-        let names = |of: &[usize]| {
-            // In the order in which they were typed; answers come as they please.
-            let mut of = of.to_vec();
-            of.sort_unstable();
-            named(of.iter().filter_map(|at| symbols.get(*at)).map(|w| &*w.symbol))
-        };
+        let names = |of: &[usize]| named(of.iter().filter_map(|at| symbols.get(*at)).map(|w| &*w.symbol));
         let mut notes = Vec::new();
         for (why, of) in &self.unknown {
             let share_class = of.iter().filter_map(|at| symbols.get(*at)).find_map(|w| share_class(&w.symbol));
