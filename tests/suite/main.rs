@@ -24,7 +24,9 @@ mod output;
 #[cfg(target_os = "linux")]
 mod power_loss;
 mod processes;
+mod replay;
 mod settings;
 mod sql_differential;
 mod sql_notes;
+mod tail;
 mod yahoo;

@@ -7,15 +7,13 @@ use crate::{
     error::{Error, ExitStatus},
     report::style::visible,
 };
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 use std::{
     fs, io,
     path::{Path, PathBuf},
     time::Duration,
 };
 
-/// The layout of both databases, in their `user_version`.
-const SCHEMA_VERSION: i64 = 1;
 /// Pages written ahead before they are folded back: 64 MB. Smaller ones cost throughput, larger ones memory maps.
 const AUTOCHECKPOINT_PAGES: u32 = 16_000;
 /// How long to wait for another process's transaction.
@@ -82,6 +80,8 @@ const TABLE_SCHEMA: &str = "
     CREATE TABLE set_aside (
         record INTEGER NOT NULL, line INTEGER NOT NULL, partition_key TEXT NOT NULL, arrived_at INTEGER NOT NULL,
         reason TEXT NOT NULL, bytes BLOB NOT NULL,
+        replayed_at INTEGER,            -- when it was put again, in milliseconds since 1970
+        replayed_as INTEGER,            -- as which record
         PRIMARY KEY (record, line)
     ) WITHOUT ROWID;
     CREATE TABLE checkpoints (consumer TEXT PRIMARY KEY, record INTEGER NOT NULL) WITHOUT ROWID;
@@ -103,6 +103,51 @@ const TABLE_SCHEMA: &str = "
     INSERT INTO flush VALUES (0);
     INSERT INTO lease VALUES (0, '', 0);
 ";
+
+/// A database's layout, whose version is in its `user_version`: 1, and one more for each upgrade.
+struct Schema {
+    /// What a new one begins with: the newest version.
+    create: &'static str,
+    /// What leads from each version to the next.
+    upgrades: &'static [&'static str],
+}
+
+const STREAM: Schema = Schema { create: STREAM_SCHEMA, upgrades: &[] };
+const TABLE: Schema = Schema {
+    create: TABLE_SCHEMA,
+    upgrades: &["ALTER TABLE set_aside ADD COLUMN replayed_at INTEGER;
+                 ALTER TABLE set_aside ADD COLUMN replayed_as INTEGER;"],
+};
+
+impl Schema {
+    const fn version(&self) -> usize {
+        1 + self.upgrades.len()
+    }
+
+    /// Brings a database to the newest version, a new one only if it may be made. One that a later stockpipe made
+    /// stays as it is.
+    fn apply(&self, db: &mut Connection, may_create: bool) -> rusqlite::Result<()> {
+        let tx = db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        match user_version(&tx)? {
+            0 if may_create => tx.execute_batch(self.create)?,
+            found @ 1.. => {
+                for upgrade in self.upgrades.get(found - 1..).unwrap_or_default() {
+                    tx.execute_batch(upgrade)?;
+                }
+            }
+            0 => return Ok(()),
+        }
+        if user_version(&tx)? < self.version() {
+            tx.pragma_update(None, "user_version", self.version() as i64)?;
+        }
+        tx.commit()
+    }
+}
+
+fn user_version(db: &Connection) -> rusqlite::Result<usize> {
+    let version: i64 = db.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
 
 /// Where a local stack is.
 #[derive(Clone, Debug)]
@@ -201,14 +246,14 @@ impl Folder {
         for folder in ["quotes", "raw-data"] {
             fs::create_dir_all(self.lake().join(folder)).map_err(|e| failed(&e))?;
         }
-        let table = self.open(&self.table_file(), Some(TABLE_SCHEMA))?;
+        let table = self.open(&self.table_file(), &TABLE, true)?;
         let after: i64 = table
             .query_row("SELECT max(record) FROM checkpoints", [], |row| row.get(0))
             .map_err(|e| self.broken("table.db", e))?;
 
         // Under another name until it is whole, so that a stack is never half up.
         let draft = self.path.join(format!("{DRAFT}{}", std::process::id()));
-        let stream = self.open(&draft, Some(STREAM_SCHEMA))?;
+        let stream = self.open(&draft, &STREAM, true)?;
         stream
             .execute("INSERT INTO origin VALUES (?)", [after + 1])
             .and_then(|_| stream.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
@@ -290,13 +335,13 @@ impl Folder {
     /// Opens the stream's database.
     pub fn stream(&self) -> Result<Connection, Error> {
         self.check_up()?;
-        self.open(&self.stream_file(), None)
+        self.open(&self.stream_file(), &STREAM, false)
     }
 
     /// Opens the database of everything else.
     pub fn table(&self) -> Result<Connection, Error> {
         self.check_up()?;
-        self.open(&self.table_file(), None)
+        self.open(&self.table_file(), &TABLE, false)
     }
 
     /// Opens it also where the stack is down and its data was kept; none where there is neither.
@@ -304,7 +349,7 @@ impl Folder {
         if !self.is_up() && (!self.is_kept() || self.is_being_made()?) {
             return Ok(None);
         }
-        self.open(&self.table_file(), None).map(Some)
+        self.open(&self.table_file(), &TABLE, false).map(Some)
     }
 
     /// Whether another `up` has begun the table, or was interrupted before there was anything in it.
@@ -312,7 +357,7 @@ impl Folder {
         let version = Connection::open_with_flags(self.table_file(), OpenFlags::SQLITE_OPEN_READ_ONLY)
             .and_then(|db| {
                 db.busy_timeout(BUSY_TIMEOUT)?;
-                db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+                user_version(&db)
             })
             .map_err(|e| self.broken("table.db", e))?;
         Ok(version == 0)
@@ -335,10 +380,10 @@ impl Folder {
         if self.name == crate::settings::DEFAULT_STACK { String::new() } else { format!(" --stack {}", self.name) }
     }
 
-    fn open(&self, file: &Path, schema: Option<&str>) -> Result<Connection, Error> {
+    fn open(&self, file: &Path, schema: &Schema, may_create: bool) -> Result<Connection, Error> {
         let broken = |e| self.broken(&file.file_name().unwrap_or_default().to_string_lossy(), e);
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        flags.set(OpenFlags::SQLITE_OPEN_CREATE, schema.is_some());
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
         let mut db = Connection::open_with_flags(file, flags).map_err(broken)?;
         db.busy_timeout(BUSY_TIMEOUT).map_err(broken)?;
         db.set_prepared_statement_cache_capacity(64);
@@ -348,19 +393,15 @@ impl Folder {
              PRAGMA journal_size_limit = 134217728;"
         );
         db.execute_batch(&pragmas).map_err(broken)?;
-        let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        if let Some(schema) = schema {
-            let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(broken)?;
-            if version(&tx).map_err(broken)? == 0 {
-                tx.execute_batch(schema).map_err(broken)?;
-                tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).map_err(broken)?;
-            }
-            tx.commit().map_err(broken)?;
+        let known = schema.version();
+        // Asked first without a transaction of its own, which would wait for every other one.
+        if user_version(&db).map_err(broken)? < known {
+            schema.apply(&mut db, may_create).map_err(broken)?;
         }
-        match version(&db).map_err(broken)? {
-            SCHEMA_VERSION => Ok(db),
+        match user_version(&db).map_err(broken)? {
+            found if found == known => Ok(db),
             other => Err(Error::new(format!("'{}' has schema version {other}", file.display()))
-                .because(format!("this stockpipe knows version {SCHEMA_VERSION}"))
+                .because(format!("this stockpipe knows version {known}"))
                 .hint("use the stockpipe that made it, or `stockpipe down` and `stockpipe up`")
                 .beyond_repair()),
         }
