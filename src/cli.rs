@@ -290,10 +290,10 @@ pub struct Replay {
     )]
     pub from: Option<String>,
     /// Up to this sequence or time, it included [default: the newest]
-    #[arg(long, value_name = "PLACE", requires = "from", help_heading = "A span of the stream")]
+    #[arg(long, value_name = "PLACE", conflicts_with_all = ["list", "set_aside"], help_heading = "A span of the stream")]
     pub to: Option<String>,
     /// Publish the alerts of what they raise
-    #[arg(long, requires = "from", help_heading = "A span of the stream")]
+    #[arg(long, conflicts_with_all = ["list", "set_aside"], help_heading = "A span of the stream")]
     pub alerts: bool,
     /// Do not ask
     #[arg(long, short)]

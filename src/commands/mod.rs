@@ -24,7 +24,7 @@ use crate::{
 use pipeline::{Date, Raised, Symbol, Timestamp};
 use std::{
     io::{self, BufRead, IsTerminal},
-    ops::Deref,
+    ops::{Deref, Range},
 };
 
 /// Runs a command.
@@ -79,6 +79,13 @@ fn moment(option: &str, text: &str) -> Result<Timestamp, Error> {
             .because("not a time such as 2026-11-20T14:30:00Z, a date, or how long ago, such as 10m")
             .status(ExitStatus::Usage)
     })
+}
+
+/// A time at which something arrived, for people: `14:30:00.125` today, `11-20 14:30` on another day. In UTC.
+fn clock(time: Timestamp, today: Date) -> String {
+    let text = time.to_string();
+    let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+    if time.date() == today { part(11..23).into() } else { format!("{} {}", part(5..10), part(11..16)) }
 }
 
 /// Asks on the terminal, and gives the answer. Where there is none to ask on, or no answer, `undone` says what was not
@@ -205,4 +212,16 @@ fn shortened(names: &[String]) -> String {
 fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let score = |name: &str| strsim::jaro_winkler(&typed.to_lowercase(), &name.to_lowercase());
     names.map(|name| (score(name), name)).filter(|(s, _)| *s > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, n)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrival_on_another_day_has_its_date() {
+        let time = Timestamp::parse("2026-11-20T14:30:00.125Z").expect("a time");
+        assert_eq!(clock(time, time.date()), "14:30:00.125");
+        assert_eq!(clock(time, time.date().plus_days(1)), "11-20 14:30");
+    }
 }

@@ -1,5 +1,6 @@
 //! `tail`: what flows through the stream, line by line. It reads only.
 
+use super::clock;
 use crate::{
     cli,
     cli::Format,
@@ -17,11 +18,10 @@ use crate::{
         stream,
     },
 };
-use pipeline::{Date, Origin, Quote, Timestamp};
+use pipeline::{Date, Origin, Quote};
 use std::{
     collections::HashSet,
     io::{self, BufWriter, Write},
-    ops::Range,
     sync::Arc,
     thread,
     time::Duration,
@@ -91,7 +91,7 @@ impl Printer {
             Format::Json => Form::Json,
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(io::stdout());
-                csv.write_record(columns().iter().map(|column| &column.name)).map_err(io::Error::from)?;
+                csv.write_record(columns().iter().map(|column| &column.name)).map_err(table::io_error)?;
                 csv.flush()?;
                 Form::Csv(csv)
             }
@@ -123,7 +123,7 @@ impl Printer {
             }
             Form::Csv(csv) => {
                 for line in lines {
-                    csv.write_record(row(line).into_iter().map(Option::unwrap_or_default)).map_err(io::Error::from)?;
+                    csv.write_record(row(line).into_iter().map(Option::unwrap_or_default)).map_err(table::io_error)?;
                 }
                 csv.flush()
             }
@@ -159,55 +159,74 @@ fn row(line: &Line) -> Row {
 fn text(line: &Line, today: Date, width: Option<usize>) -> String {
     let record = line.sequence.record.number().unwrap_or(0);
     let key = style::visible(&line.partition_key);
-    let begin = format!("{record:>6}  {}  {:<8}", clock(line.arrived_at, today), table::cut(&key, 32));
+    let begin = format!("{record:>6}  {:<12}  {:<8}", clock(line.arrived_at, today), table::cut(&key, 32));
+    let room = width.map_or(usize::MAX, |width| width.saturating_sub(begin.chars().count() + 1));
     match &line.judged {
-        Ok(quote) => format!("{begin} {}", quote_text(quote)),
+        Ok(quote) => format!("{begin} {}", quote_text(quote, room)),
         Err(reason) => {
             let why = style::visible_bytes(reason.to_string().as_bytes(), SHOWN);
             let shown = format!("set aside: {why}: {}", style::visible_bytes(&line.bytes, SHOWN));
-            let room = width.map_or(usize::MAX, |width| width.saturating_sub(begin.chars().count() + 1));
             format!("{begin} {}", style::paint(WARN, &table::cut(&shown, room)))
         }
     }
 }
 
-/// When something arrived, in the same width: `14:30:00.125` today, `11-20 14:30` on another day.
-fn clock(time: Timestamp, today: Date) -> String {
-    let text = time.to_string();
-    let part = |range: Range<usize>| text.get(range).unwrap_or_default();
-    if time.date() == today { part(11..23).into() } else { format!("{} {} ", part(5..10), part(11..16)) }
-}
-
-fn quote_text(quote: &Quote) -> String {
-    let change = pipeline::change(quote, pipeline::AnomalyThreshold::default()).0;
-    let (colour, change) = match change {
+/// Price, change and market time, and what makes it mean less than others; without the time where there is no room.
+fn quote_text(quote: &Quote, room: usize) -> String {
+    let (colour, change) = match pipeline::change(quote, pipeline::AnomalyThreshold::default()).0 {
         Some(change) if change.0 > 0 => (GOOD, format!("▲ {change} %")),
         Some(change) if change.0 < 0 => (BAD, format!("▼ {} %", pipeline::Percent(-change.0))),
         Some(_) => (FAINT, "= 0 %".into()),
         None => (FAINT, String::new()),
     };
-    // Padded before it is painted: escapes have no width.
-    let mut text = format!("{:>10}  {}", quote.price, style::paint(colour, &format!("{change:<11}")));
-    let time = quote.timestamp.to_string().replace(".000Z", "Z");
-    text.push_str(&format!("  {time}"));
-    if quote.origin != Origin::Live {
-        text.push_str(&format!("  {}", style::paint(FAINT, quote.origin.as_str())));
-    }
-    if quote.stale {
-        text.push_str(&format!("  {}", style::paint(WARN, "stale")));
-    }
-    text
+    let price = format!("{:>10}  ", quote.price);
+    let change = format!("{change:<10}");
+    let time = format!("  {}", quote.timestamp.to_string().replace(".000Z", "Z"));
+    let marks = [("  backfill", quote.origin == Origin::Backfill), ("  stale", quote.stale)];
+    let marks: String = marks.into_iter().filter(|(_, is_so)| *is_so).map(|(mark, _)| mark).collect();
+    let width = [&price, &change, &time, &marks].map(|part| part.chars().count()).iter().sum::<usize>();
+    // Painted at last: escapes have no width.
+    let time = if width > room { "" } else { &time };
+    let text = format!("{price}{}{time}{}", style::paint(colour, &change), style::paint(WARN, &marks));
+    text.trim_end().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use anstream::adapter::strip_str;
+    use pipeline::{Judge, Record, RecordSequence, Timestamp};
 
+    /// Would catch a line that wraps, or one that loses what matters more than its time.
     #[test]
-    fn arrivals_have_one_width() {
-        let time = Timestamp::parse("2026-11-20T14:30:00.125Z").expect("a time");
-        let today = Date::parse("2026-11-20").expect("a date");
-        assert_eq!(clock(time, today), "14:30:00.125");
-        assert_eq!(clock(time, today.plus_days(1)), "11-20 14:30 ");
+    fn a_line_fits_the_screen() {
+        let arrived_at = Timestamp::parse("2026-11-20T14:30:00.125Z").expect("a time");
+        let shown = |data: &str, width: usize| {
+            let record = Record {
+                sequence: RecordSequence::local(42),
+                partition_key: "AAPL".into(),
+                arrived_at,
+                data: data.as_bytes().into(),
+            };
+            let mut lines = Vec::new();
+            Judge::default().record(&record, |sequence, quote, _| lines.push((sequence, Ok(quote))), |_| {});
+            let (sequence, judged) =
+                lines.pop().unwrap_or((record.sequence.line(0), Err(pipeline::Reason::Missing("price"))));
+            let partition_key = record.partition_key;
+            let line = Line { sequence, partition_key, arrived_at, bytes: data.into(), judged };
+            strip_str(&text(&line, arrived_at.date(), Some(width))).to_string()
+        };
+        let quote = r#"{"symbol":"AAPL","timestamp":"2026-11-20T14:29:59Z","price":271.49,"previous_close":268"#;
+        let plain = format!("{quote}}}");
+        let line = "    42  14:30:00.125  AAPL         271.49  ▲ 1.3022 %";
+        assert_eq!(shown(&plain, 80), format!("{line}  2026-11-20T14:29:59Z"));
+        assert_eq!(shown(&plain, 74), line);
+        let stale = format!("{quote},\"stale\":true}}");
+        assert_eq!(shown(&stale, 100), format!("{line}  2026-11-20T14:29:59Z  stale"));
+        assert_eq!(shown(&stale, 80), format!("{line}  stale"));
+        assert_eq!(
+            shown("{\"symbol\":\"AAPL\",\n", 60),
+            "    42  14:30:00.125  AAPL     set aside: price: missing: {…"
+        );
     }
 }

@@ -124,7 +124,8 @@ impl<W: Write> Writer<W> {
 }
 
 /// The error below one of the CSV writer, whose kind would be lost otherwise.
-fn io_error(error: csv::Error) -> io::Error {
+#[must_use]
+pub fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     cli,
     cli::Format,
-    commands::{catch_up, moment},
+    commands::{catch_up, clock, moment},
     error::{Error, ExitStatus},
     report::{
         style::{self, count, plural, visible},
@@ -19,9 +19,10 @@ use crate::{
         Local,
         aside::{Aside, Choice},
         span::Place,
+        stream,
     },
 };
-use pipeline::Sequence;
+use pipeline::{Date, Sequence};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -198,12 +199,11 @@ fn list(settings: &Settings, arguments: &cli::Replay, local: &Local, choice: Cho
         _ => check_found(local, arguments, found, &seen.missing(arguments))?,
     };
     let is_table = settings.format == Format::Table;
-    let mut writer = Writer::stdout(settings.format.into(), columns(is_table))?;
+    let form = if is_table { Form::Short { replayed: open < found, today: stream::now().date() } } else { Form::Exact };
+    let mut writer = Writer::stdout(settings.format.into(), form.columns())?;
     let mut asides = local.asides(choice);
     while let Some(page) = asides.page()? {
-        for aside in &page {
-            writer.row(if is_table { shown(aside) } else { row(aside) })?;
-        }
+        page.iter().try_for_each(|aside| writer.row(form.row(aside)))?;
     }
     writer.finish()?;
     if found == 0 {
@@ -221,47 +221,55 @@ fn list(settings: &Settings, arguments: &cli::Replay, local: &Local, choice: Cho
     Ok(status)
 }
 
-fn columns(is_table: bool) -> Vec<Column> {
-    let text = |name| Column::new(name, ColumnKind::Text);
-    let time = |name| Column::new(name, ColumnKind::Time);
-    if is_table {
-        return vec![text("id"), time("arrived_at"), text("key"), text("reason"), text("replayed"), text("data")];
+/// What is shown of a set-aside line.
+enum Form {
+    /// For people: the beginning of its bytes; whether it was replayed only where some were.
+    Short { replayed: bool, today: Date },
+    /// For programs: all of it.
+    Exact,
+}
+
+impl Form {
+    fn columns(&self) -> Vec<Column> {
+        let text = |name| Column::new(name, ColumnKind::Text);
+        let time = |name| Column::new(name, ColumnKind::Time);
+        match self {
+            Self::Short { replayed, .. } => {
+                // What is never cut comes as a time: an id that is cut is none.
+                let mut columns = vec![time("id"), time("arrived"), text("key")];
+                columns.extend(replayed.then(|| time("replayed")));
+                columns.extend([text("reason"), text("data")]);
+                columns
+            }
+            Self::Exact => vec![
+                text("sequence"),
+                time("arrived_at"),
+                text("partition_key"),
+                text("reason"),
+                time("replayed_at"),
+                text("replayed_as"),
+                text("data"),
+                text("data_hex"),
+            ],
+        }
     }
-    vec![
-        text("sequence"),
-        time("arrived_at"),
-        text("partition_key"),
-        text("reason"),
-        time("replayed_at"),
-        text("replayed_as"),
-        text("data"),
-        text("data_hex"),
-    ]
-}
 
-fn row(aside: &Aside) -> Row {
-    let [data, hex] = rows::exact(&aside.bytes);
-    let (at, replayed_as) = aside.replayed.map(|(at, record)| (at.to_string(), record.to_string())).unzip();
-    vec![
-        Some(aside.sequence.to_string()),
-        Some(aside.arrived_at.to_string()),
-        Some(aside.partition_key.clone()),
-        Some(aside.reason.clone()),
-        at,
-        replayed_as,
-        data,
-        hex,
-    ]
-}
-
-/// A row for people, with the beginning of the bytes.
-fn shown(aside: &Aside) -> Row {
-    vec![
-        Some(aside.id()),
-        Some(aside.arrived_at.to_string()),
-        Some(aside.partition_key.clone()),
-        Some(aside.reason.clone()),
-        aside.replayed.map(|(_, record)| format!("as {}", record.number().unwrap_or(0))),
-        Some(style::visible_bytes(&aside.bytes, SHOWN)),
-    ]
+    fn row(&self, aside: &Aside) -> Row {
+        let (key, reason) = (Some(aside.partition_key.clone()), Some(aside.reason.clone()));
+        match self {
+            Self::Short { replayed, today } => {
+                let mut row = vec![Some(aside.id()), Some(clock(aside.arrived_at, *today)), key];
+                let replayed_as = || aside.replayed.map(|(_, record)| format!("as {}", record.number().unwrap_or(0)));
+                row.extend(replayed.then(replayed_as));
+                row.extend([reason, Some(style::visible_bytes(&aside.bytes, SHOWN))]);
+                row
+            }
+            Self::Exact => {
+                let (at, replayed_as) = aside.replayed.map(|(at, record)| (at.to_string(), record.to_string())).unzip();
+                let [data, hex] = rows::exact(&aside.bytes);
+                let place = [Some(aside.sequence.to_string()), Some(aside.arrived_at.to_string())];
+                place.into_iter().chain([key, reason, at, replayed_as, data, hex]).collect()
+            }
+        }
+    }
 }

@@ -122,12 +122,13 @@ fn sum_up(local: &Local, work: &Work, replayed: u64, run: &Run) {
     style::say(&format!("{}.", parts.join(", ")));
     let flag = local.folder().stack_flag();
     if replayed < work.total {
-        style::say("The rest was not put; the same command goes on with it.");
+        style::say("The rest was not put; the same command can be given again.");
     }
     if counts.set_aside > 0 {
         style::say(&style::hint(&format!(
-            "what is still no quote has to be mended by hand: `stockpipe replay{flag} --list --format json` gives\n\
-             its bytes, and `stockpipe stream{flag} --source replay:-` takes the mended lines"
+            "what is still no quote has to be mended by hand:\n\
+             `stockpipe replay{flag} --list --format json` gives its bytes,\n\
+             `stockpipe stream{flag} --source replay:-` takes the mended lines"
         )));
     }
 }

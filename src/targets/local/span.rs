@@ -152,7 +152,14 @@ impl Lines {
         let db = self.folder.stream()?;
         let batch = stream::read(&db, self.after, size)
             .map_err(|e| Error::new(format!("local stack '{}'", self.folder.name())).because(e))?;
-        let Some(last) = batch.records.last().and_then(|record| record.sequence.number()) else { return Ok(None) };
+        let Some(last) = batch.records.last().and_then(|record| record.sequence.number()) else {
+            let last = stream::last(&db).map_err(|e| self.folder.broken("stream.db", e))?;
+            if last < self.after {
+                return Err(Error::new(format!("stack '{}' was made anew meanwhile", self.folder.name()))
+                    .hint("give the same command again to see the new one"));
+            }
+            return Ok(None);
+        };
         self.after = last;
         let lines = RefCell::new(Vec::new());
         let add = |record: &Record, sequence, bytes: Vec<u8>, judged| {
@@ -248,6 +255,18 @@ mod tests {
         assert_eq!(of("1-2", "2"), ["c", "d"]);
         assert_eq!(of("3", "99"), ["e"]);
         assert_eq!(of("4", "99"), [""; 0]);
+    }
+
+    /// Would catch somebody waiting for ever for lines of a stream that is gone.
+    #[test]
+    fn a_stack_that_was_made_anew_is_noticed() {
+        let (_home, local) = stack(&[&[("A", "a")]]);
+        let mut lines = local.lines(Span::default()).expect("lines");
+        assert_eq!(lines.next().expect("a line").map(|lines| lines.len()), Some(1));
+        assert!(lines.next().expect("nothing").is_none());
+        local.folder().remove().expect("removed");
+        local.folder().create().expect("a stack");
+        assert!(lines.next().is_err_and(|e| e.to_string().contains("made anew")));
     }
 
     #[test]
