@@ -24,6 +24,7 @@ mod output;
 #[cfg(target_os = "linux")]
 mod power_loss;
 mod processes;
+mod python;
 mod settings;
 mod sql_differential;
 mod sql_notes;
