@@ -16,6 +16,8 @@ mod bad_records;
 mod demo;
 mod durability;
 mod exit_codes;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod golden;
 mod help;
 mod lifecycle;
