@@ -81,7 +81,7 @@ struct Printer {
 enum Form {
     Table { width: Option<usize> },
     Json,
-    Csv(csv::Writer<io::Stdout>),
+    Csv(Box<csv::Writer<io::Stdout>>),
 }
 
 impl Printer {
@@ -93,7 +93,7 @@ impl Printer {
                 let mut csv = csv::Writer::from_writer(io::stdout());
                 csv.write_record(columns().iter().map(|column| &column.name)).map_err(table::io_error)?;
                 csv.flush()?;
-                Form::Csv(csv)
+                Form::Csv(Box::new(csv))
             }
         };
         Ok(Self { form, keys: HashSet::new() })

@@ -115,7 +115,7 @@ impl Plan {
                     continue;
                 }
                 plan.lines += 1;
-                plan.still_none += u64::from(!aside.judged_now().1.is_empty());
+                plan.still_none += u64::from(!aside.would_be_quote());
                 plan.keys.insert(aside.partition_key);
                 *plan.reasons.entry(aside.reason).or_default() += 1;
             }
@@ -151,8 +151,8 @@ impl Seen {
         if !choice.keys.is_empty() && !self.keys.contains(&aside.partition_key) {
             self.keys.insert(aside.partition_key.clone());
         }
-        let names = |place: &Place| (place.first()..=place.last()).contains(&aside.sequence);
-        self.places.extend(choice.places.iter().enumerate().filter(|(_, place)| names(place)).map(|(at, _)| at));
+        self.places
+            .extend(choice.places.iter().enumerate().filter(|(_, place)| place.has(aside.sequence)).map(|(at, _)| at));
     }
 
     fn missing(&self, arguments: &cli::Replay) -> Vec<String> {

@@ -2,7 +2,7 @@
 
 use super::{Local, span::Place, state::Folder, stream, table::number};
 use crate::error::Error;
-use pipeline::{Judge, Quote, Reason, Record, RecordSequence, Sequence, Timestamp};
+use pipeline::{Judge, Record, RecordSequence, Sequence, Timestamp};
 use rusqlite::{Connection, TransactionBehavior, params};
 use std::sync::Arc;
 
@@ -28,10 +28,9 @@ pub struct Choice {
 
 impl Choice {
     fn has(&self, aside: &Aside) -> bool {
-        let has = |place: &Place| (place.first()..=place.last()).contains(&aside.sequence);
         let text = |reason: &String| aside.reason.to_lowercase().contains(&reason.to_lowercase());
         (self.keys.is_empty() || self.keys.contains(&aside.partition_key))
-            && (self.places.is_empty() || self.places.iter().any(has))
+            && (self.places.is_empty() || self.places.iter().any(|place| place.has(aside.sequence)))
             && self.since.is_none_or(|since| aside.arrived_at >= since)
             && self.reason.as_ref().is_none_or(text)
             && !(self.only_open && aside.replayed.is_some())
@@ -61,17 +60,17 @@ impl Aside {
         format!("{}-{}", self.sequence.record.number().unwrap_or(0), self.sequence.line)
     }
 
-    /// What would become of it if it arrived now: its quotes, and why each other line is none.
-    pub fn judged_now(&self) -> (Vec<Quote>, Vec<Reason>) {
+    /// Whether it would be a quote if it arrived now; of a whole record, whether every line of it would.
+    pub fn would_be_quote(&self) -> bool {
         let record = Record {
             sequence: self.sequence.record,
             partition_key: Arc::from(&*self.partition_key),
             arrived_at: stream::now(),
             data: Arc::from(&*self.bytes),
         };
-        let (mut quotes, mut reasons) = (Vec::new(), Vec::new());
-        Judge::default().record(&record, |_, quote, _| quotes.push(quote), |line| reasons.push(line.reason));
-        (quotes, reasons)
+        let mut would_be = true;
+        Judge::default().record(&record, |_, _, _| {}, |_| would_be = false);
+        would_be
     }
 }
 

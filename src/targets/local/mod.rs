@@ -15,6 +15,7 @@ mod latency;
 mod lease;
 pub mod producer;
 mod replay;
+mod schema;
 pub mod span;
 pub mod sql;
 pub mod state;

@@ -47,6 +47,11 @@ impl Place {
     pub fn last(self) -> Sequence {
         RecordSequence::local(self.record).line(self.line.unwrap_or(u32::MAX))
     }
+
+    /// Whether it names this line.
+    pub fn has(self, sequence: Sequence) -> bool {
+        (self.first()..=self.last()).contains(&sequence)
+    }
 }
 
 /// Which lines; without anything all of them.
