@@ -257,7 +257,8 @@ is no quote, or null) and data, the line as it came. What is no UTF-8 is in data
 
 /// `replay`.
 #[derive(Debug, Args)]
-#[command(after_help = REPLAY_HELP, override_usage = REPLAY_USAGE, group(ArgGroup::new("what").required(true).multiple(true)))]
+#[command(after_help = REPLAY_HELP, override_usage = REPLAY_USAGE)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true)))]
 pub struct Replay {
     /// Only what has one of these as its partition key
     #[arg(value_name = "SYMBOL")]
@@ -306,9 +307,10 @@ const REPLAY_USAGE: &str = "stockpipe replay [OPTIONS] <--list|--set-aside> [SYM
 
 /// What comes of it.
 const REPLAY_HELP: &str = "What is put again is new on the stream: it gets new sequences and is judged anew. A quote \
-that is stored already counts as a duplicate and changes nothing, so a replay that was interrupted can be repeated. Set-aside \
-lines stay as they came; what is still no quote is set aside again. Quotes of a span get the origin `replay` and raise \
-no alerts; those of a backfill stay what they are.
+that is stored already counts as a duplicate and changes nothing, so what was interrupted can be repeated. Set-aside lines \
+stay as they came, and are marked once they are durable (a crash in between can put some twice, as duplicates); what is \
+still no quote is set aside again. Quotes of a span get the origin `replay` and raise no alerts; those of a backfill stay \
+what they are.
 
 To mend lines by hand: `stockpipe replay --list --format json` gives their bytes as `data` (what is no UTF-8 as \
 `data_hex`); send the mended ones with `stockpipe stream --source replay:-`.";

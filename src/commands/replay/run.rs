@@ -101,11 +101,9 @@ fn show(events: &mpsc::Receiver<Event>, progress: &Progress) {
 
 fn sum_up(local: &Local, work: &Work, replayed: u64, run: &Run) {
     let counts = &run.counts;
-    let all = if replayed < work.total { format!(" of {}", style::count(work.total)) } else { String::new() };
-    let mut parts = vec![
-        format!("{}{all} replayed", style::plural(replayed, work.noun)),
-        format!("{} stored", style::count(counts.stored)),
-    ];
+    let all = style::plural(work.total, work.noun);
+    let put = if replayed < work.total { format!("{} of {all}", style::count(replayed)) } else { all };
+    let mut parts = vec![format!("{put} replayed"), format!("{} stored", style::count(counts.stored))];
     for (number, what) in [
         (counts.duplicates, "duplicates"),
         (counts.revised, "revised"),
