@@ -251,9 +251,10 @@ pub struct Tail {
 }
 
 /// What a program can rely on.
-const TAIL_HELP: &str = "It only reads: nothing waits for it, and nothing is stored or judged by it for others. \
-With --format json each line is an object, with --format csv a row: sequence, arrived_at, partition_key, reason (why it \
-is no quote, or null) and data, the line as it came. What is no UTF-8 is in data_hex instead, in hexadecimal digits.";
+const TAIL_HELP: &str = "It only reads: nothing waits for it, and nothing is stored or judged by it for others. With \
+--format json each line is an object, with --format csv a row: sequence, arrived_at, partition_key, reason (why it \
+is no quote, or null) and data, the line as it came. What is no UTF-8 is in data_hex instead, in hexadecimal \
+digits.";
 
 /// `replay`.
 #[derive(Debug, Args)]
@@ -291,7 +292,12 @@ pub struct Replay {
     )]
     pub from: Option<String>,
     /// Up to this sequence or time, it included [default: the newest]
-    #[arg(long, value_name = "PLACE", conflicts_with_all = ["list", "set_aside"], help_heading = "A span of the stream")]
+    #[arg(
+        long,
+        value_name = "PLACE",
+        conflicts_with_all = ["list", "set_aside"],
+        help_heading = "A span of the stream"
+    )]
     pub to: Option<String>,
     /// Publish the alerts of what they raise
     #[arg(long, conflicts_with_all = ["list", "set_aside"], help_heading = "A span of the stream")]
@@ -307,10 +313,10 @@ const REPLAY_USAGE: &str = "stockpipe replay [OPTIONS] <--list|--set-aside> [SYM
 
 /// What comes of it.
 const REPLAY_HELP: &str = "What is put again is new on the stream: it gets new sequences and is judged anew. A quote \
-that is stored already counts as a duplicate and changes nothing, so what was interrupted can be repeated. Set-aside lines \
-stay as they came, and are marked once they are durable (a crash in between can put some twice, as duplicates); what is \
-still no quote is set aside again. Quotes of a span get the origin `replay` and raise no alerts; those of a backfill stay \
-what they are.
+that is stored already counts as a duplicate and changes nothing, so what was interrupted can be repeated. Set-aside \
+lines stay as they came, and are marked once they are durable (a crash in between can put some twice, as \
+duplicates); what is still no quote is set aside again. Quotes of a span get the origin `replay` and raise no \
+alerts; those of a backfill stay what they are.
 
 To mend lines by hand: `stockpipe replay --list --format json` gives their bytes as `data` (what is no UTF-8 as \
 `data_hex`); send the mended ones with `stockpipe stream --source replay:-`.";
