@@ -22,5 +22,20 @@ pub struct Column {
     pub kind: ColumnKind,
 }
 
+impl Column {
+    /// A column of this name.
+    pub fn new(name: &str, kind: ColumnKind) -> Self {
+        Self { name: name.into(), kind }
+    }
+}
+
 /// A row of an answer: a text for each column, none for null.
 pub type Row = Vec<Option<String>>;
+
+/// Bytes that may be anything in two columns, exactly: as a text where they are UTF-8, else in hexadecimal digits.
+pub fn exact(bytes: &[u8]) -> [Option<String>; 2] {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => [Some(text.into()), None],
+        Err(_) => [None, Some(bytes.iter().map(|byte| format!("{byte:02x}")).collect())],
+    }
+}

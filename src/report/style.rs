@@ -112,6 +112,21 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The beginning of what may be anything, at most so many bytes of it, as one line that a terminal shows: what is no
+/// UTF-8 is written as `\xff`.
+#[must_use]
+pub fn visible_bytes(bytes: &[u8], most: usize) -> String {
+    let mut shown = String::new();
+    for chunk in bytes.get(..most).unwrap_or(bytes).utf8_chunks() {
+        shown.push_str(&visible(chunk.valid()));
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    if bytes.len() > most {
+        shown.push('…');
+    }
+    shown
+}
+
 /// A count with its thousands apart: `12,345`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -232,6 +247,14 @@ mod tests {
         assert_eq!(visible("AAPL ▲ é"), "AAPL ▲ é");
         assert_eq!(visible("a\u{1b}[31m\nb\t\u{7f}\u{9b}"), "a\\u{1b}[31m\\nb\\t\\u{7f}\\u{9b}");
         assert_eq!(visible("\u{202e}cba"), "\\u{202e}cba");
+    }
+
+    #[test]
+    fn any_bytes_are_shown_as_one_line() {
+        assert_eq!(visible_bytes("{\"é\": 1}".as_bytes(), 100), "{\"é\": 1}");
+        assert_eq!(visible_bytes(b"a\x1b[2J\n\xff\xc3(\r", 100), "a\\u{1b}[2J\\n\\xff\\xc3(\\r");
+        assert_eq!(visible_bytes(b"abcdef", 3), "abc…");
+        assert_eq!(visible_bytes(b"abc", 3), "abc");
     }
 
     #[test]

@@ -272,7 +272,7 @@ impl Outcome {
         style::say(&format!("{} at {rate}{}.", style::elapsed(self.elapsed), latency.unwrap_or_default()));
         let flag = local.folder().stack_flag();
         if run.counts.set_aside > 0 {
-            style::say(&style::warning("what was set aside is kept with its reason: stockpipe status"));
+            style::say(&style::warning(&format!("`stockpipe replay{flag} --list` shows what was set aside, and why")));
         }
         if let Drained::Missing { quotes, because } = &self.drained {
             return Err(Error::new(format!("{} quotes are durable, but not stored yet", style::count(*quotes)))

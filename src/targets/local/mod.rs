@@ -8,11 +8,15 @@
 //! Any number of processes may produce, query and look at the status; the consumers run in the one that holds the
 //! lease. All state is in the stack's folder, and whoever opens it goes on where the last one stopped.
 
+pub mod aside;
 pub mod consumers;
 mod lake;
 mod latency;
 mod lease;
 pub mod producer;
+mod replay;
+mod schema;
+pub mod span;
 pub mod sql;
 pub mod state;
 pub mod stream;
@@ -25,6 +29,7 @@ use pipeline::{AnomalyThreshold, ArchiveSettings, Counts, Item, ProcessSettings,
 use rusqlite::{Connection, params};
 use state::{Folder, Made, integer};
 use std::{
+    ops::Deref,
     sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -169,8 +174,10 @@ pub struct Status {
     pub table: (u64, u64),
     /// Signals, and alerts that are not published yet.
     pub signals: (u64, u64),
-    /// Records that were set aside, the newest with its reason.
+    /// Lines that were set aside and not replayed, the newest with its reason.
     pub set_aside: (u64, Option<String>),
+    /// Lines that were set aside and replayed since.
+    pub replayed: u64,
     /// Files of the lake, their quotes and bytes.
     pub lake: (u64, u64, u64),
     /// Bytes of the whole folder.
@@ -412,9 +419,9 @@ impl Local {
     }
 
     /// Which of these symbols the stack does not know.
-    pub fn unknown(&self, symbols: &[Symbol]) -> Result<Vec<Symbol>, Error> {
+    pub fn unknown<S: Deref<Target = str> + Clone>(&self, symbols: &[S]) -> Result<Vec<S>, Error> {
         let db = self.folder.table()?;
-        let known = |symbol: &Symbol| {
+        let known = |symbol: &S| {
             db.prepare_cached("SELECT count(*) FROM symbols WHERE symbol = ?")?
                 .query_row([&**symbol], |row| row.get::<_, i64>(0))
                 .map(|n| n > 0)
@@ -446,7 +453,8 @@ impl Local {
         let (db, stream) = (self.folder.table()?, self.folder.stream()?);
         let count = |sql: &str| integer(&db, sql).map(|n| n.unwrap_or(0) as u64);
         (|| {
-            let newest = "SELECT reason FROM set_aside ORDER BY record DESC, line DESC LIMIT 1";
+            let newest =
+                "SELECT reason FROM set_aside WHERE replayed_at IS NULL ORDER BY record DESC, line DESC LIMIT 1";
             let reason = db.prepare(newest)?.query_map([], |row| row.get(0))?.next().transpose()?;
             Ok(Status {
                 options: Options::read(&db)?,
@@ -459,7 +467,8 @@ impl Local {
                     count("SELECT count(*) FROM signals WHERE alert AND alerted_at IS NULL")?
                         + count("SELECT count(*) FROM anomalies WHERE alerted_at IS NULL")?,
                 ),
-                set_aside: (count("SELECT count(*) FROM set_aside")?, reason),
+                set_aside: (count("SELECT count(*) FROM set_aside WHERE replayed_at IS NULL")?, reason),
+                replayed: count("SELECT count(*) FROM set_aside WHERE replayed_at IS NOT NULL")?,
                 lake: (
                     count("SELECT count(*) FROM lake_files WHERE replaced_at IS NULL")?,
                     count("SELECT sum(rows) FROM lake_files WHERE replaced_at IS NULL")?,

@@ -327,7 +327,7 @@ impl Signals for Tables<'_> {
 impl SetAsideStore for SetAsides<'_> {
     async fn put(&mut self, lines: &[SetAside]) -> Result<(), PortError> {
         let put = |line: &SetAside| {
-            self.0.prepare_cached("INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?, ?, ?)")?.execute(
+            self.0.prepare_cached("INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)")?.execute(
                 rusqlite::params![
                     number(line.sequence.record),
                     line.sequence.line,
@@ -459,7 +459,8 @@ fn hour(item: &Item) -> i64 {
     item.expires_at.div_euclid(3600)
 }
 
-fn number(sequence: RecordSequence) -> i64 {
+/// A record's number as the database has it.
+pub(super) fn number(sequence: RecordSequence) -> i64 {
     sequence.number().map_or(i64::MAX, |n| n as i64)
 }
 
