@@ -193,7 +193,7 @@ fn without_certificates_it_says_what_is_missing() {
         command.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere").env("STOCKPIPE_YAHOO_URL", url);
         Running::start(command).end().expect(1)
     };
-    start("").says(&["the source failed: yahoo: ", "certificates", "hint: install", "SSL_CERT_FILE"]);
+    start("").says(&["yahoo: no secure connection can be made (No CA certificates", "hint: install", "SSL_CERT_FILE"]);
     // Who needs none is not asked for any.
     start("http://127.0.0.1:1").says(&["the connection was refused"]);
 }

@@ -77,10 +77,14 @@ impl Client {
     /// # Errors
     /// When the system has no certificates to trust.
     pub(super) fn new(base: Base, in_flight: usize) -> Result<Self, SourceError> {
-        let http = connector(&base, in_flight).map_err(|error| SourceError {
-            what: "yahoo".into(),
-            cause: chain(&error).last().map_or_else(|| error.to_string(), ToString::to_string),
-            hint: Some("install the system's package `ca-certificates`, or name a file of them in SSL_CERT_FILE"),
+        let http = connector(&base, in_flight).map_err(|error| {
+            let cause = chain(&error).last().map_or_else(String::new, ToString::to_string);
+            let cause = cause.trim_start_matches("unexpected error: ");
+            SourceError {
+                what: "yahoo".into(),
+                cause: format!("no secure connection can be made ({cause})"),
+                hint: Some("install the system's package `ca-certificates`, or name a file of them in SSL_CERT_FILE"),
+            }
         })?;
         Ok(Self { http, base, in_flight })
     }

@@ -13,6 +13,7 @@ mod chart;
 mod client;
 mod clock;
 mod polls;
+mod quote;
 #[cfg(test)]
 mod tests;
 mod voice;
@@ -38,8 +39,6 @@ const URL: &str = "STOCKPIPE_YAHOO_URL";
 pub const INTERVAL: Duration = Duration::from_secs(30);
 /// What a public service is asked is asked no more often.
 const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
-/// Quotes whose market time is older than this when they are sent are stale: the exchanges' own delay is up to 15.
-const DELAY: Duration = Duration::from_secs(20 * 60);
 
 /// Polls Yahoo.
 pub struct Yahoo {
@@ -112,15 +111,17 @@ impl Yahoo {
     }
 
     fn take_answers(&mut self, now: Timestamp, clock: Instant) {
+        let mut is_lost = false;
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             let (id, answer) =
                 ended.unwrap_or_else(|e| (e.id(), Answer::Failed(format!("the request broke off ({e})"))));
-            if matches!(answer, Answer::Failed(_) | Answer::Unreachable(_)) {
-                self.client.reconnect();
-            }
+            is_lost |= matches!(answer, Answer::Failed(_) | Answer::Unreachable(_));
             if let Some(request) = self.under_way.remove(&id) {
                 self.polls.answered(request, answer, now, clock);
             }
+        }
+        if is_lost {
+            self.client.reconnect();
         }
     }
 

@@ -4,17 +4,16 @@
 //! is comes from a [`super::clock::Clock`].
 
 use super::{
-    DELAY,
     backoff::Backoff,
     chart::{self, Reading, Trouble},
     client::Answer,
+    quote,
     voice::{self, Voice},
 };
 use crate::sources::{Missed, Note, Outgoing};
-use pipeline::{Date, Origin, Quote, Symbol, Timestamp};
+use pipeline::{Symbol, Timestamp};
 use std::{
     collections::VecDeque,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -38,14 +37,11 @@ const LONG_PAUSE: Duration = Duration::from_secs(2);
 /// When rounds for so long, beyond those that did not, began before the last was answered, that is said. A request that
 /// is lost has failed by then.
 const OVERRUN: Duration = Duration::from_secs(30);
-/// What is further in the future than this would be set aside.
-const AHEAD: Duration = Duration::from_secs(5 * 60);
 
 /// The polls of some symbols.
 pub(super) struct Polls {
     symbols: Vec<Watched>,
     interval: Duration,
-    mark: Arc<str>,
     /// When the next round begins; none before the first.
     next_round: Option<Instant>,
     /// When it was last looked whether one is due.
@@ -139,7 +135,6 @@ impl Polls {
         Self {
             symbols,
             interval: interval.min(LONGEST_INTERVAL),
-            mark: "yahoo".into(),
             next_round: None,
             looked: None,
             queue: VecDeque::new(),
@@ -239,7 +234,7 @@ impl Polls {
                 self.voice.is_back(clock.duration_since(outage.since), clock);
             }
         }
-        match (ailment, reading.and_then(|reading| in_range(reading, now))) {
+        match (ailment, reading.and_then(|reading| quote::in_range(reading, now))) {
             (Some(ailment), Err(Trouble::Unknown(why) | Trouble::Failed(why))) => {
                 self.backoff.failed(asked, clock, wish);
                 self.host_failed(at, ailment, why, wish.is_some(), clock);
@@ -268,7 +263,7 @@ impl Polls {
         let is_first = watched.newest.is_none();
         // The same market time again is no new quote; an older one comes from a server that lags behind the others.
         let is_new = watched.newest.is_none_or(|newest| reading.timestamp > newest);
-        if (is_first || !is_new) && is_older(reading.timestamp, now) {
+        if (is_first || !is_new) && quote::is_stale(&reading, now) {
             if !std::mem::replace(&mut watched.quiet, true) {
                 self.voice.quiet(at, clock);
             }
@@ -333,7 +328,7 @@ impl Polls {
                 return false;
             }
             let Some((at, reading)) = self.ready.pop_front() else { return false };
-            out.extend(self.quote(at, reading, now));
+            out.extend(self.symbols.get(at).map(|watched| Outgoing::Quote(quote::of(&watched.symbol, reading, now))));
             self.left = self.left.map(|left| left.saturating_sub(1));
         }
         true
@@ -344,25 +339,6 @@ impl Polls {
     fn may_send(&self, clock: Instant) -> bool {
         let had_its_turn = |w: &Watched| w.unknown || w.newest.is_some() || w.failed;
         self.left != Some(1) || self.backoff.until(clock).is_some() || self.symbols.iter().all(had_its_turn)
-    }
-
-    fn quote(&self, at: usize, reading: Reading, now: Timestamp) -> Option<Outgoing> {
-        Some(Outgoing::Quote(Quote {
-            symbol: self.symbols.get(at)?.symbol.clone(),
-            timestamp: reading.timestamp,
-            price: reading.price,
-            open: reading.open,
-            high: reading.high,
-            low: reading.low,
-            previous_close: reading.previous_close,
-            volume: reading.volume,
-            currency: reading.currency,
-            source: Some(Arc::clone(&self.mark)),
-            origin: Origin::Live,
-            stale: is_older(reading.timestamp, now),
-            alert: true,
-            ingested_at: now,
-        }))
     }
 
     /// Whether nothing will come any more: Yahoo knows none of the symbols.
@@ -403,20 +379,4 @@ impl Polls {
             asked: self.symbols.len(),
         }
     }
-}
-
-fn is_older(timestamp: Timestamp, now: Timestamp) -> bool {
-    now.millis().saturating_sub(timestamp.millis()) > DELAY.as_millis() as i64
-}
-
-/// Leaves out what process would set aside; and a time in the future would hide all that comes before it.
-fn in_range(reading: Reading, now: Timestamp) -> Result<Reading, Trouble> {
-    let at = reading.timestamp;
-    if at > now.plus_millis(AHEAD.as_millis() as i64) {
-        return Err(Trouble::Failed("its market time is in the future; is this machine's clock right?".into()));
-    }
-    if Some(at.date()) < Date::parse("2000-01-01") {
-        return Err(Trouble::Failed("its market time is before 2000-01-01".into()));
-    }
-    Ok(reading)
 }

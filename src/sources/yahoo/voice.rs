@@ -97,7 +97,7 @@ impl Voice {
         if let Some((unseen, missed)) = self.stopped {
             let polls = if missed == 1 { "poll of yahoo is" } else { "polls of yahoo are" };
             notes.push(good_to_know(format!(
-                "nothing ran for {}, asleep or stopped: {missed} {polls} left out",
+                "nothing ran for {}, asleep or held up: {missed} {polls} left out",
                 duration(unseen)
             )));
         }
@@ -148,8 +148,9 @@ impl Voice {
         }
         if self.overrun {
             notes.push(Note {
-                text: "yahoo's answers take longer than the interval: a symbol without its answer is left out".into(),
-                hint: Some("a longer --interval, or fewer symbols, and each has its turn".into()),
+                text: "yahoo takes longer to answer than the interval: who waits for an answer is not asked for again"
+                    .into(),
+                hint: Some("with a longer --interval or fewer symbols each has its turn".into()),
                 is_warning: false,
             });
         }

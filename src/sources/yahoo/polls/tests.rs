@@ -1,134 +1,14 @@
 //! Days of polling, in a simulated time: nothing here waits.
 
+mod simulation;
+
 use super::*;
+use simulation::{Simulation, answer, chart, open, traded, unknown, wait};
 use std::{collections::HashMap, ops::RangeInclusive};
 
 const SECOND: u64 = 1000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
-
-/// What a host does with a question: how long it takes, and what it says.
-type Host<'h> = Box<dyn FnMut(&str, usize, u64) -> (u64, Answer) + 'h>;
-
-/// Polls, and all that came of them, each with its time in milliseconds.
-struct Simulation<'h> {
-    polls: Polls,
-    host: Host<'h>,
-    start: Instant,
-    wall: Timestamp,
-    at: u64,
-    under_way: Vec<(u64, Request, Answer)>,
-    most_at_once: usize,
-    asked: Vec<(u64, String)>,
-    times: HashMap<String, usize>,
-    quotes: Vec<(u64, Quote)>,
-    notes: Vec<(u64, Note)>,
-    reconnected: usize,
-}
-
-impl<'h> Simulation<'h> {
-    /// The host is told the symbol, how often it was asked for before, and the time.
-    fn new(symbols: &[&str], interval: u64, host: impl FnMut(&str, usize, u64) -> (u64, Answer) + 'h) -> Self {
-        let symbols = symbols.iter().map(|s| Symbol::parse(s).unwrap()).collect();
-        Self {
-            polls: Polls::new(symbols, Duration::from_millis(interval), None, 7),
-            host: Box::new(host),
-            start: Instant::now(),
-            wall: Timestamp::from_millis(open() as i64 * 1000).unwrap(),
-            at: 0,
-            under_way: vec![],
-            most_at_once: 0,
-            asked: vec![],
-            times: HashMap::new(),
-            quotes: vec![],
-            notes: vec![],
-            reconnected: 0,
-        }
-    }
-
-    /// Goes on until then as the source does: it looks when it said that it would, and at nothing in between.
-    fn run(&mut self, until: u64) -> &mut Self {
-        while self.at < until && !self.polls.is_over() {
-            self.look();
-            let due = self.polls.due(self.clock());
-            assert!(due > self.clock(), "it would look again and again at {}", self.at);
-            // To the millisecond after it.
-            self.at = (due - self.start).as_micros().div_ceil(1000) as u64;
-        }
-        self
-    }
-
-    fn look(&mut self) {
-        let (clock, now) = (self.clock(), self.wall.plus_millis(self.at as i64));
-        for (_, request, answer) in self.under_way.extract_if(.., |(at, ..)| *at <= self.at).collect::<Vec<_>>() {
-            self.polls.answered(request, answer, now, clock);
-        }
-        let mut out = Vec::new();
-        assert!(!self.polls.give(now, 1000, &mut out, clock));
-        let quotes = out.into_iter().filter_map(|o| if let Outgoing::Quote(q) = o { Some(q) } else { None });
-        self.quotes.extend(quotes.map(|quote| (self.at, quote)));
-        self.reconnected += usize::from(self.polls.look(clock));
-        while let Some(request) = self.polls.ask(clock) {
-            let symbol = self.polls.symbol(request).unwrap().to_string();
-            let before = self.times.entry(symbol.clone()).or_default();
-            let (takes, answer) = (self.host)(&symbol, *before, self.at);
-            *before += 1;
-            self.asked.push((self.at, symbol));
-            self.under_way.push((self.at + takes, request, answer));
-        }
-        self.most_at_once = self.most_at_once.max(self.under_way.len());
-        self.notes.extend(self.polls.notes(false, clock).into_iter().map(|note| (self.at, note)));
-    }
-
-    fn clock(&self) -> Instant {
-        self.start + Duration::from_millis(self.at)
-    }
-
-    /// Nobody looks for so long.
-    fn sleep(&mut self, millis: u64) {
-        self.at += millis;
-    }
-
-    fn asked_for(&self, symbol: &str) -> Vec<u64> {
-        self.asked.iter().filter(|(_, asked)| asked == symbol).map(|(at, _)| *at).collect()
-    }
-
-    fn quotes_of(&self, symbol: &str) -> Vec<&Quote> {
-        self.quotes.iter().map(|(_, quote)| quote).filter(|quote| &*quote.symbol == symbol).collect()
-    }
-
-    fn said(&self) -> Vec<&str> {
-        self.notes.iter().map(|(_, note)| note.text.as_str()).collect()
-    }
-}
-
-/// When the simulations begin, in seconds since 1970; the market is open.
-fn open() -> u64 {
-    1_795_012_200
-}
-
-/// A chart whose last trade was at this millisecond of the simulation.
-fn chart(symbol: &str, at: u64) -> Answer {
-    traded(symbol, open() + at / SECOND, "1")
-}
-
-fn traded(symbol: &str, seconds: u64, price: &str) -> Answer {
-    let meta = format!(r#""symbol":"{symbol}","regularMarketTime":{seconds},"regularMarketPrice":{price}"#);
-    answer(200, &format!(r#"{{"chart":{{"result":[{{"meta":{{{meta}}}}}],"error":null}}}}"#))
-}
-
-fn answer(status: u16, body: &str) -> Answer {
-    Answer::Came { status, body: body.into(), retry_after: None }
-}
-
-fn unknown() -> Answer {
-    answer(404, r#"{"chart":{"result":null,"error":{"code":"Not Found","description":"No data found"}}}"#)
-}
-
-fn wait(seconds: u64) -> Answer {
-    let retry_after = Some(Duration::from_secs(seconds));
-    Answer::Came { status: 429, body: b"Too Many Requests\r\n".into(), retry_after }
-}
 
 fn refused() -> Answer {
     Answer::Unreachable("the connection was refused".into())
@@ -180,7 +60,7 @@ fn answers_that_take_longer_than_the_interval_are_said_once() {
     polled.run(10 * MINUTE);
     assert_eq!(
         polled.said(),
-        ["yahoo's answers take longer than the interval: a symbol without its answer is left out"]
+        ["yahoo takes longer to answer than the interval: who waits for an answer is not asked for again"]
     );
     assert!(gaps(&polled.asked_for("A")).iter().all(|gap| *gap == 10 * SECOND), "{:?}", polled.asked);
 }
@@ -196,7 +76,7 @@ fn what_was_slept_through_is_left_out_and_said_once() {
     let after: Vec<u64> = polled.asked_for("A").split_off(before);
     assert_eq!(after[0], awake);
     assert!(on_grid(&after[1..], 30 * SECOND) && after[1] - awake <= 30 * SECOND);
-    assert_eq!(polled.said(), ["nothing ran for 481 min, asleep or stopped: 960 polls of yahoo are left out"]);
+    assert_eq!(polled.said(), ["nothing ran for 481 min, asleep or held up: 960 polls of yahoo are left out"]);
     assert!(polled.notes.iter().all(|(_, note)| !note.is_warning));
     assert_eq!(polled.reconnected, 1);
     // Four seconds are no sleep.
