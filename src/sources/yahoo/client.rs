@@ -4,7 +4,13 @@ use super::SourceError;
 use chrono::{DateTime, Utc};
 use pipeline::Symbol;
 use reqwest::{Error, Response, Url, header, redirect::Policy};
-use std::{error, fmt::Write, io, time::Duration};
+use std::{
+    error,
+    fmt::Write,
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 /// Where the charts are, unless `STOCKPIPE_YAHOO_URL` says otherwise.
 pub(super) const HOME: &str = "https://query1.finance.yahoo.com";
@@ -24,7 +30,8 @@ const REDIRECTS: usize = 3;
 /// Asks.
 #[derive(Clone, Debug)]
 pub(super) struct Client {
-    http: reqwest::Client,
+    /// Made by whoever asks first, which takes a while: it reads the system's certificates. An error is for people.
+    http: Arc<OnceLock<Result<reqwest::Client, String>>>,
     base: Base,
     in_flight: usize,
 }
@@ -77,30 +84,27 @@ impl Client {
     /// # Errors
     /// When the system has no certificates to trust.
     pub(super) fn new(base: Base, in_flight: usize) -> Result<Self, SourceError> {
-        let http = connector(&base, in_flight).map_err(|error| {
-            let cause = chain(&error).last().map_or_else(String::new, ToString::to_string);
-            let cause = cause.trim_start_matches("unexpected error: ");
-            SourceError {
-                what: "yahoo".into(),
-                cause: format!("no secure connection can be made ({cause})"),
-                hint: Some("install the system's package `ca-certificates`, or name a file of them in SSL_CERT_FILE"),
-            }
+        let http = connector(&base, in_flight).map_err(|cause| SourceError {
+            what: "yahoo".into(),
+            cause,
+            hint: Some("install the system's package `ca-certificates`, or name a file of them in SSL_CERT_FILE"),
         })?;
-        Ok(Self { http, base, in_flight })
+        Ok(Self { http: Arc::new(OnceLock::from(Ok(http))), base, in_flight })
     }
 
     /// Leaves the connections behind that are open: after a sleep, or a change of network, they may be dead and not
     /// know it, and each would cost a request its whole time.
     pub(super) fn reconnect(&mut self) {
-        // Where the certificates went away meanwhile, the old client is as good as none.
-        if let Ok(http) = connector(&self.base, self.in_flight) {
-            self.http = http;
-        }
+        self.http = Arc::default();
     }
 
     /// Asks for the symbol's day.
     pub(super) async fn ask(&self, symbol: &Symbol) -> Answer {
-        let mut response = match self.http.get(self.base.chart(symbol)).send().await {
+        let http = match self.http.get_or_init(|| connector(&self.base, self.in_flight)) {
+            Ok(http) => http,
+            Err(cause) => return Answer::Unreachable(cause.clone()),
+        };
+        let mut response = match http.get(self.base.chart(symbol)).send().await {
             Ok(response) => response,
             Err(error) if error.is_connect() => return Answer::Unreachable(cause(&error)),
             Err(error) => return Answer::Failed(cause(&error)),
@@ -119,7 +123,7 @@ impl Client {
     }
 }
 
-fn connector(base: &Base, in_flight: usize) -> Result<reqwest::Client, Error> {
+fn connector(base: &Base, in_flight: usize) -> Result<reqwest::Client, String> {
     // Once for the process; it fails where it was done before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
@@ -138,7 +142,10 @@ fn connector(base: &Base, in_flight: usize) -> Result<reqwest::Client, Error> {
     if base.is_this_machine() {
         builder = builder.no_proxy();
     }
-    builder.build()
+    builder.build().map_err(|error| {
+        let cause = chain(&error).last().map_or_else(String::new, ToString::to_string);
+        format!("no secure connection can be made ({})", cause.trim_start_matches("unexpected error: "))
+    })
 }
 
 /// The body; none where it is too long.

@@ -23,18 +23,20 @@ struct Polled {
     source: Yahoo,
     quotes: Vec<Quote>,
     notes: Vec<String>,
+    /// Seconds of sleep: the wall clock is ahead by them.
+    slept: u64,
 }
 
 impl Polled {
     fn of(fake: &Fake, symbols: &[&str], interval: u64) -> Self {
         let symbols = symbols.iter().map(|s| Symbol::parse(s).unwrap()).collect();
         let options = SourceOptions { symbols, interval: Duration::from_millis(interval), ..SourceOptions::default() };
-        Self { source: Yahoo::new(base(&fake.url()), options).unwrap(), quotes: vec![], notes: vec![] }
+        Self { source: Yahoo::new(base(&fake.url()), options).unwrap(), quotes: vec![], notes: vec![], slept: 0 }
     }
 
     fn next(&mut self) -> Flow {
         let mut out = Vec::new();
-        let now = Timestamp::from_millis(seconds() as i64 * 1000).unwrap();
+        let now = Timestamp::from_millis((seconds() + self.slept) as i64 * 1000).unwrap();
         let flow = self.source.next(now, 100, &mut out).unwrap();
         self.quotes.extend(out.into_iter().filter_map(|o| if let Outgoing::Quote(q) = o { Some(q) } else { None }));
         self.notes.extend(self.source.notes(false).into_iter().map(|n| n.text));
@@ -157,7 +159,7 @@ fn neither_the_next_look_nor_the_end_waits_for_an_answer() {
 }
 
 #[test]
-fn after_a_lost_connection_and_a_restart_it_goes_on() {
+fn after_a_lost_connection_it_goes_on() {
     let at = seconds() - 1000;
     let fake = Fake::start(move |symbol, before| match before {
         3 => Reply::none(),
@@ -167,6 +169,21 @@ fn after_a_lost_connection_and_a_restart_it_goes_on() {
     polled.wait("quotes beyond it", |p| p.quotes.len() >= 8);
     assert_eq!(fake.connections(), 2);
     assert_eq!(polled.notes, [] as [&str; 0]);
+}
+
+/// Would catch a sleep that goes unnoticed: the monotonic clock stands still in it, and connections die.
+#[test]
+fn after_a_sleep_it_asks_at_once_and_over_a_new_connection() {
+    let at = seconds() - 1000;
+    let fake = Fake::start(move |symbol, before| Reply::chart(symbol, at + before as u64, "1"));
+    let mut polled = Polled::of(&fake, &["A"], 3_600_000);
+    polled.wait("a quote", |p| p.quotes.len() == 1);
+    polled.slept = 5 * 3600 + 1800;
+    polled.wait("the next", |p| p.quotes.len() == 2 && !p.notes.is_empty());
+    assert_eq!((fake.asked().len(), fake.connections()), (2, 2));
+    let [note] = &*polled.notes else { panic!("{:?}", polled.notes) };
+    assert!(note.starts_with("nothing ran for 33"), "{note}");
+    assert!(note.ends_with("4 polls of yahoo are left out"), "{note}");
 }
 
 #[test]
