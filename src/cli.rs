@@ -155,7 +155,8 @@ pub struct Stream {
     /// synthetic[:SYMBOLS]
     #[arg(long, value_name = "SOURCE", default_value = "yahoo")]
     pub source: String,
-    /// From quote to quote of a symbol, such as 500ms or 30s [default: 30s for yahoo, 1s for synthetic]
+    /// From quote to quote of a symbol, such as 500ms or 30s [default: 30s for yahoo, which takes no
+    /// less than 1s; 1s for synthetic]
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
     /// Stop after so many quotes

@@ -106,6 +106,8 @@ pub struct SourceError {
     pub what: String,
     /// What is wrong with it.
     pub cause: String,
+    /// What can be done.
+    pub hint: Option<&'static str>,
 }
 
 /// A text that is nothing the option takes. It does not repeat the text: whoever shows it names the option.

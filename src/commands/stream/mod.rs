@@ -96,7 +96,7 @@ impl Plan {
                 .status(ExitStatus::Usage));
         }
         if spec == SourceSpec::Yahoo {
-            yahoo::check().map_err(|e| Error::new(e.to_string()).status(ExitStatus::Usage))?;
+            yahoo::check(interval).map_err(|e| hinted(Error::new(e.to_string()), &e).status(ExitStatus::Usage))?;
         }
         Ok(Self {
             options: SourceOptions {
@@ -345,5 +345,12 @@ impl Outcome {
 }
 
 fn source_error(error: &SourceError) -> Error {
-    Error::new(format!("the source failed: {error}"))
+    hinted(Error::new(format!("the source failed: {error}")), error)
+}
+
+fn hinted(said: Error, error: &SourceError) -> Error {
+    match error.hint {
+        Some(hint) => said.hint(hint),
+        None => said,
+    }
 }
