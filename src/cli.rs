@@ -82,7 +82,7 @@ pub enum Command {
     Init(Init),
     /// Create the pipeline, or change its options
     Up(Up),
-    /// Send quotes into the pipeline
+    /// Send quotes into the pipeline, and see what becomes of them
     Stream(Stream),
     /// Ask the history: a saved query, or SQL of your own
     Query(Query),

@@ -150,7 +150,7 @@ fn alert_line(raised: &Raised) -> String {
                 pipeline::Direction::Sell => style::BAD,
             };
             format!(
-                "{}  {:<8} {} at {}   SMA-5 {} / SMA-20 {}",
+                "{}  {:<8} {} at {}   SMA-5/20 {} / {}",
                 signal.timestamp,
                 signal.symbol,
                 // Padded before it is painted: escapes have no width.

@@ -6,6 +6,7 @@
 use anstyle::{AnsiColor, Style};
 use std::{borrow::Cow, fmt::Write as _, io::Write as _, time::Duration};
 use terminal_size::{Height, Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
 
 /// What was done, or is as it should be.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -147,6 +148,15 @@ pub fn plural(number: u64, what: &str) -> String {
     format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
 }
 
+/// A large number with about three digits: `48.1 M`; a small one with at most two places: `0.25`.
+#[must_use]
+pub fn compact(number: f64) -> String {
+    if number < 9.995 {
+        return trimmed(number, 2);
+    }
+    scaled(number, &["", " k", " M", " G", " T", " P", " E"])
+}
+
 /// A size: `900 B`, `12 kB`, `9.1 MB`; a kB is 1000 bytes.
 #[must_use]
 pub fn bytes(number: u64) -> String {
@@ -167,6 +177,12 @@ fn scaled(mut number: f64, units: &[&str]) -> String {
     // Up to three digits; a trailing `.0` says nothing.
     let text = if whole || number >= 99.95 { format!("{number:.0}") } else { format!("{number:.1}") };
     format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// Columns of the screen that a styled text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(UnicodeWidthStr::width).sum()
 }
 
 /// How many a second: `285,000/s`, `2.5/s`. Nothing was measured where no time has passed: `-`.
@@ -220,6 +236,8 @@ mod tests {
     fn numbers_for_people() {
         let counts = [0, 999, 1000, 12_345, 1_234_567].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        let compacted = [0.0, 0.256, 9.995, 950.0, 12_000.0, 999_400.0, 48_123_456.0, 1e20].map(compact);
+        assert_eq!(compacted, ["0", "0.26", "10", "950", "12 k", "999 k", "48.1 M", "100 E"]);
         assert_eq!([0, 1, 1000].map(|n| plural(n, "quote")), ["0 quotes", "1 quote", "1,000 quotes"]);
         let sizes = [0, 999, 12_000, 9_100_000, 999_949, 999_950, 123_456_789_000].map(bytes);
         assert_eq!(sizes, ["0 B", "999 B", "12 kB", "9.1 MB", "1 MB", "1 MB", "123 GB"]);

@@ -312,7 +312,7 @@ impl<'a> Layout<'a> {
 }
 
 /// A number's text before its point, and from it on.
-fn at_point(number: &str) -> (&str, &str) {
+pub(super) fn at_point(number: &str) -> (&str, &str) {
     number.split_at(number.find('.').unwrap_or(number.len()))
 }
 

@@ -64,6 +64,9 @@ pub trait Source: Send {
     /// How many quotes it has in all, where it knows.
     fn total(&self) -> Option<u64>;
 
+    /// Which symbols it has, in the order in which they are to be shown; none where only their quotes will say.
+    fn symbols(&self) -> Vec<Symbol>;
+
     /// What is to be said since the last call: the same thing once, not at every poll. It may hold something back to
     /// say more of it together, but at the end there is no later.
     fn notes(&mut self, _is_end: bool) -> Vec<Note> {

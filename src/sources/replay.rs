@@ -164,6 +164,12 @@ impl Source for Replay {
     fn total(&self) -> Option<u64> {
         None
     }
+
+    fn symbols(&self) -> Vec<Symbol> {
+        let mut symbols: Vec<Symbol> = self.symbols.iter().cloned().collect();
+        symbols.sort();
+        symbols
+    }
 }
 
 /// A row of bars.

@@ -184,6 +184,10 @@ impl Source for Synthetic {
     fn total(&self) -> Option<u64> {
         self.total
     }
+
+    fn symbols(&self) -> Vec<Symbol> {
+        self.walks.iter().map(|walk| walk.symbol.clone()).collect()
+    }
 }
 
 impl Synthetic {

@@ -21,6 +21,7 @@ mod full_disk;
 mod golden;
 mod help;
 mod lifecycle;
+mod live_table;
 mod marks;
 mod output;
 #[cfg(target_os = "linux")]

@@ -51,13 +51,13 @@ pub(super) fn put(
     let result = put(id, &wake, &mut |durable| {
         replayed = durable;
         progress.set(durable);
-        show(&events, &progress);
+        show(&events, &mut progress);
         !interrupt.is_set()
     });
     let mut best = (u64::MAX, Instant::now());
     let drained = local.drain(&consumers, local.last()?, |_, lag| {
         progress.message(&format!("storing {}", style::count(lag.process.max(lag.archive))));
-        show(&events, &progress);
+        show(&events, &mut progress);
         let waiting = lag.process + lag.archive;
         if waiting < best.0 {
             best = (waiting, Instant::now());
@@ -65,7 +65,7 @@ pub(super) fn put(
         best.1.elapsed() < PATIENCE
     })?;
     consumers.stop();
-    show(&events, &progress);
+    show(&events, &mut progress);
     progress.finish();
     let run = local.run(id)?;
     if settings.format == Format::Json {
@@ -86,7 +86,7 @@ pub(super) fn put(
     Ok(work.status)
 }
 
-fn show(events: &mpsc::Receiver<Event>, progress: &Progress) {
+fn show(events: &mpsc::Receiver<Event>, progress: &mut Progress) {
     for event in events.try_iter() {
         match event {
             // Not this command's answer: to the other stream, where whoever runs it sees it.

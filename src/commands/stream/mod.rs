@@ -1,6 +1,7 @@
 //! `stream`: sends quotes into the pipeline, runs the consumers if nobody does, and sums up.
 
 mod feeder;
+mod live;
 mod screen;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     cli::Format,
     error::{Error, ExitStatus},
     interrupt::Interrupt,
-    report::{progress::Progress, style},
+    report::{pane::Pane, progress::Progress, style},
     settings::Settings,
     sources::{self, Missed, Source, SourceError, SourceOptions, SourceSpec, Speed, yahoo},
     targets::local::{
@@ -17,11 +18,13 @@ use crate::{
         stream,
     },
 };
-use feeder::Feeder;
+use feeder::{Feeder, Showing};
+use live::LiveTable;
 use pipeline::{Symbol, Timestamp};
-use screen::{Screen, Show};
+use screen::{Below, Screen, Show};
 use std::{
-    io::{self, Write},
+    collections::HashSet,
+    io::{self, IsTerminal, Write},
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -182,13 +185,29 @@ impl Outcome {
         let name = source.name();
         style::say(&format!("{name} → local stack '{}'   Ctrl-C stops, nothing is lost", local.folder().name()));
 
+        let for_people = plan.unhurried() && !output.acks && output.format == Format::Table;
+        let (below, showing) = if for_people && io::stdout().is_terminal() && Pane::is_possible() {
+            let symbols = source.symbols();
+            let showing = if symbols.is_empty() {
+                Showing::Symbols { to: to_screen.clone(), known: HashSet::new() }
+            } else {
+                Showing::Nothing
+            };
+            (Below::Live(Box::new(LiveTable::new(local, run, symbols, total)?)), showing)
+        } else if for_people {
+            let second = (Instant::now(), 0);
+            (Below::Progress(Progress::new(&name, total)), Showing::Lines { to: to_screen.clone(), second })
+        } else {
+            (Below::Progress(Progress::new(&name, total)), Showing::Nothing)
+        };
+
         let gauge = producer.gauge();
         let feeder = Feeder {
             source,
             plan: plan.clone(),
             interrupt: interrupt.clone(),
             notes: to_screen.clone(),
-            lines: (plan.unhurried() && !output.acks && output.format == Format::Table).then(|| to_screen.clone()),
+            showing,
             local: local.clone(),
         };
         drop(to_screen);
@@ -200,7 +219,7 @@ impl Outcome {
             })
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
 
-        let mut screen = Screen { progress: Progress::new(&name, total), output };
+        let mut screen = Screen { below, output };
         let fed = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
             Ok(fed) => fed,
             Err(_) => {
@@ -225,7 +244,7 @@ impl Outcome {
         })?;
         consumers.stop();
         screen.events(&events);
-        screen.progress.finish();
+        screen.below.finish(gauge.acknowledged());
         Ok(Self {
             sent: gauge.acknowledged(),
             run: local.run(run)?,

@@ -21,7 +21,7 @@ mod voice;
 use super::{Flow, Missed, Note, Outgoing, Source, SourceError, SourceOptions};
 use client::{Answer, Base, Client};
 use clock::Clock;
-use pipeline::Timestamp;
+use pipeline::{Symbol, Timestamp};
 use polls::{IN_FLIGHT, Polls, Request};
 use std::{
     collections::{HashMap, hash_map::RandomState},
@@ -159,6 +159,10 @@ impl Source for Yahoo {
 
     fn total(&self) -> Option<u64> {
         None
+    }
+
+    fn symbols(&self) -> Vec<Symbol> {
+        self.polls.symbols()
     }
 
     fn notes(&mut self, is_end: bool) -> Vec<Note> {

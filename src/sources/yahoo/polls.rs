@@ -154,6 +154,11 @@ impl Polls {
         self.interval
     }
 
+    /// What is watched, as it was asked for.
+    pub(super) fn symbols(&self) -> Vec<Symbol> {
+        self.symbols.iter().map(|watched| watched.symbol.clone()).collect()
+    }
+
     /// Whom a request is about.
     pub(super) fn symbol(&self, request: Request) -> Option<&Symbol> {
         self.symbols.get(request.at).map(|watched| &watched.symbol)
