@@ -220,6 +220,19 @@ impl Folder {
         self.open(&self.table_file(), &TABLE, false)
     }
 
+    /// Makes durable what can be read from either database. A process that was killed after it had written a commit and
+    /// before it had synced it leaves the commit to be seen by those after it, and to be lost with the power.
+    pub fn sync(&self) -> io::Result<()> {
+        for log in ["stream.db-wal", "table.db-wal"] {
+            match fs::File::open(self.path.join(log)) {
+                Ok(log) => log.sync_all()?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Opens it also where the stack is down and its data was kept; none where there is neither.
     pub fn kept_table(&self) -> Result<Option<Connection>, Error> {
         if !self.is_up() && (!self.is_kept() || self.is_being_made()?) {
