@@ -2,7 +2,8 @@
 //!
 //! The cursor waits at the beginning of the line below. So what somebody else writes there (the terminal its `^C`, a
 //! panic its message) has a line of its own, and whichever way the process ends, the terminal is as it was: nothing is
-//! hidden or switched off that had to be put back.
+//! hidden or switched off that had to be put back. Libraries of progress bars leave the cursor at the end of a line that
+//! the terminal may have broken, and cannot tell after a resize how many lines theirs have become.
 
 use super::style;
 use std::{
