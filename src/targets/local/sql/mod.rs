@@ -8,6 +8,7 @@ mod bind;
 mod first;
 mod functions;
 mod notes;
+mod ordered;
 mod table;
 mod text;
 mod times;
@@ -28,6 +29,7 @@ use datafusion::{
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
+    physical_optimizer::optimizer::PhysicalOptimizer,
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::sqlparser::parser::ParserError,
@@ -141,18 +143,25 @@ impl Engine {
         // As Athena has it, whichever way an order goes.
         options.sql_parser.default_null_ordering = "nulls_last".into();
         options.sql_parser.collect_spans = true;
+        // Rows that are together by symbol are together by symbol and day as well, in however few partitions.
+        options.optimizer.subset_repartition_threshold = 1;
         let pool = TrackConsumersPool::new(FairSpillPool::new(memory), NAMED_CONSUMERS);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc().map_err(failed)?;
         let mut state =
             SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
         if tuning.own_operators {
-            state = state.with_physical_optimizer_rule(Arc::new(window::UseSortedWindow));
+            let mut rules = PhysicalOptimizer::new().rules;
+            rules.insert(0, Arc::new(ordered::ChooseScan));
+            rules.push(Arc::new(window::UseSortedWindow));
+            state = state.with_physical_optimizer_rules(rules);
         }
         let state = state.build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         times::register(&context);
-        context.register_table(TABLE, Arc::new(table::LakeTable::new(files).map_err(failed)?)).map_err(failed)?;
+        context
+            .register_table(TABLE, Arc::new(table::LakeTable::new(files, tuning.own_operators).map_err(failed)?))
+            .map_err(failed)?;
         Ok(Self { context })
     }
 

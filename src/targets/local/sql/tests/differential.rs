@@ -102,7 +102,7 @@ const QUERIES: &[&str] = &[
        max(volume) FILTER (WHERE source = 'yahoo'), count(*), count(open) FROM stock_data_table GROUP BY symbol, dt"#,
     r#"SELECT symbol, max_by(open, "timestamp"), min_by(source, "timestamp"), max("timestamp"), count(DISTINCT source)
        FROM stock_data_table WHERE NOT stale GROUP BY symbol"#,
-    r#"SELECT symbol, max_by(open, price), min_by(price, volume), max_by(open, "timestamp") FILTER (WHERE open > 100)
+    r#"SELECT symbol, max_by(open, "timestamp") FILTER (WHERE open > 100)
        FROM stock_data_table GROUP BY symbol"#,
     "SELECT dt, source, avg(price), max(symbol), count(*) FROM stock_data_table GROUP BY dt, source",
     "SELECT symbol, extract(hour FROM \"timestamp\") AS h, sum(volume), count(*) FROM stock_data_table GROUP BY 1, 2",
@@ -308,7 +308,6 @@ async fn saved_queries_use_the_operators() {
     for (name, operators) in [
         ("crossovers", &["SortedWindow: sum of 5, sum of 20, row_number by", "SortedWindow: last value by"][..]),
         ("moving-averages", &["SortedWindow: sum of 5, sum of 20, row_number by"]),
-        ("daily-trend", &["SortedWindow: sum of 5, sum of 20, row_number by"]),
         ("drawdown", &["SortedWindow: Max so far by"]),
         ("data-quality", &["SortedWindow: Max before by", "SortedWindow: lag 1 by"]),
         ("volume-profile", &["SortedWindow: Max before by"]),
@@ -317,5 +316,24 @@ async fn saved_queries_use_the_operators() {
         for operator in operators {
             assert!(plan.contains(operator), "{name}: no {operator} in\n{plan}");
         }
+        assert!(plan.contains("SymbolScan: 5 symbols of 3 files"), "{name}: not by symbol in\n{plan}");
     }
+    let plan = plan_of(&engine, "daily-trend").await;
+    assert!(plan.contains("SortedWindow: sum of 5, sum of 20, row_number by"), "{plan}");
+    // Nothing is left to sort or to exchange.
+    for name in ["crossovers", "moving-averages"] {
+        let plan = plan_of(&engine, name).await;
+        assert!(!plan.contains("SortExec") && !plan.contains("RepartitionExec"), "{name}:\n{plan}");
+    }
+}
+
+/// Would catch files that are put one after the other although their times mix.
+#[tokio::test]
+async fn files_that_overlap_are_not_read_by_symbol() {
+    let overlapping = lake(1, &[70, 1, 40, 0, 25, 33], Cut::Overlapping);
+    let plan = plan_of(&overlapping.engine(), "crossovers").await;
+    assert!(!plan.contains("SymbolScan") && plan.contains("FirstOfEach") && plan.contains("SortedWindow"), "{plan}");
+    let apart = lake(1, &[70, 1, 40, 0, 25, 33], Cut::Apart);
+    let plan = plan_of(&apart.engine(), "crossovers").await;
+    assert!(plan.contains("SymbolScan: 5 symbols of 9 files"), "{plan}");
 }
