@@ -13,6 +13,7 @@ mod table;
 mod text;
 mod times;
 mod window;
+mod within;
 
 #[cfg(test)]
 mod tests;
@@ -152,6 +153,7 @@ impl Engine {
         if tuning.own_operators {
             let mut rules = PhysicalOptimizer::new().rules;
             rules.insert(0, Arc::new(ordered::ChooseScan));
+            rules.push(Arc::new(within::UseSortWithin));
             rules.push(Arc::new(window::UseSortedWindow));
             state = state.with_physical_optimizer_rules(rules);
         }

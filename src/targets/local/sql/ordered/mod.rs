@@ -191,6 +191,8 @@ pub(super) struct SymbolScan {
     bytes: u64,
     /// The symbols of each partition, in order, and those of one before those of the next.
     partitions: Vec<Vec<Arc<str>>>,
+    /// The rows of the symbol that has the most.
+    most_rows: usize,
     properties: Arc<PlanProperties>,
 }
 
@@ -204,6 +206,7 @@ impl SymbolScan {
             column if column == scan.file_schema.fields().len() => From::Day,
             column => From::File(column),
         });
+        let most_rows = rows.values().copied().max().unwrap_or_default();
         let partitions = shares(rows, scan.partitions);
         Ok(Self {
             properties: Arc::new(properties(&schema, &partitions)?),
@@ -212,7 +215,13 @@ impl SymbolScan {
             files,
             bytes: scan.files.iter().map(|file| file.listed().bytes).sum(),
             partitions,
+            most_rows,
         })
+    }
+
+    /// The rows of the symbol that has the most.
+    pub(super) const fn most_rows(&self) -> usize {
+        self.most_rows
     }
 
     /// The length of its files, in bytes.

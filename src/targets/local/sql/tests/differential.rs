@@ -308,9 +308,10 @@ async fn saved_queries_use_the_operators() {
     for (name, operators) in [
         ("crossovers", &["SortedWindow: sum of 5, sum of 20, row_number by", "SortedWindow: last value by"][..]),
         ("moving-averages", &["SortedWindow: sum of 5, sum of 20, row_number by"]),
-        ("drawdown", &["SortedWindow: Max so far by"]),
-        ("data-quality", &["SortedWindow: Max before by", "SortedWindow: lag 1 by"]),
-        ("volume-profile", &["SortedWindow: Max before by"]),
+        ("drawdown", &["SortedWindow: Max so far by", "SortWithin: first by [fall"]),
+        ("latest-prices", &["SortedWindow: row_number by", "SortWithin: first by [timestamp"]),
+        ("data-quality", &["SortedWindow: Max before by", "SortedWindow: lag 1 by", "SortWithin: all by [sequence"]),
+        ("volume-profile", &["SortedWindow: Max before by", "SortWithin: all by [source"]),
     ] {
         let plan = plan_of(&engine, name).await;
         for operator in operators {

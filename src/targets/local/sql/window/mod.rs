@@ -34,7 +34,7 @@ use datafusion::{
 use futures::StreamExt;
 use kernels::Kernel;
 use known::Known;
-use partitions::Partitions;
+pub(super) use partitions::Partitions;
 use std::{fmt, sync::Arc};
 
 /// Puts [`SortedWindow`] in the place of DataFusion's operator where it can be. Has to come after the rules that look

@@ -11,22 +11,22 @@ use std::ops::Range;
 
 /// Rows of a batch that are of one partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub(super) rows: Range<usize>,
+pub(in super::super) struct Part {
+    pub(in super::super) rows: Range<usize>,
     /// Whether the partition begins here, and not in a batch before.
-    pub(super) begins: bool,
+    pub(in super::super) begins: bool,
 }
 
 /// Follows the partitions through the batches.
 #[derive(Default)]
-pub(super) struct Partitions {
+pub(in super::super) struct Partitions {
     /// The keys of the last row so far, a column of one row each.
     last: Option<Vec<ArrayRef>>,
 }
 
 impl Partitions {
     /// The parts of the next batch, from its keys, which are sorted.
-    pub(super) fn next(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<Part>> {
+    pub(in super::super) fn next(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<Part>> {
         let mut parts = Vec::new();
         if rows == 0 {
             return Ok(parts);
