@@ -8,9 +8,12 @@ mod bind;
 mod first;
 mod functions;
 mod notes;
+mod ordered;
 mod table;
 mod text;
 mod times;
+mod window;
+mod within;
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +30,7 @@ use datafusion::{
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
+    physical_optimizer::optimizer::PhysicalOptimizer,
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
     sql::sqlparser::parser::ParserError,
@@ -57,6 +61,24 @@ pub struct LakeFile {
     pub rows: u64,
     /// Its length in bytes.
     pub bytes: u64,
+}
+
+/// What changes how fast an answer is, and nothing of the answer.
+#[derive(Clone, Copy, Debug)]
+struct Tuning {
+    /// Whether the operators of this folder take the place of DataFusion's.
+    own_operators: bool,
+    /// In how many parts a query is worked on at once.
+    partitions: usize,
+    /// Rows of a batch.
+    batch_rows: usize,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        let partitions = available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { own_operators: true, partitions, batch_rows: 8192 }
+    }
 }
 
 /// Why a query has no answer.
@@ -110,20 +132,38 @@ impl Engine {
     /// # Errors
     /// When a path is not absolute, or there is no room to work in.
     pub fn open(files: Vec<LakeFile>, memory: usize) -> Result<Self, SqlError> {
-        let parallelism = available_parallelism().map_or(1, NonZeroUsize::get);
-        let mut config = SessionConfig::new().with_target_partitions(parallelism).with_information_schema(true);
+        Self::with(files, memory, Tuning::default())
+    }
+
+    fn with(files: Vec<LakeFile>, memory: usize, tuning: Tuning) -> Result<Self, SqlError> {
+        let mut config = SessionConfig::new()
+            .with_target_partitions(tuning.partitions)
+            .with_batch_size(tuning.batch_rows)
+            .with_information_schema(true);
         let options = config.options_mut();
         // As Athena has it, whichever way an order goes.
         options.sql_parser.default_null_ordering = "nulls_last".into();
         options.sql_parser.collect_spans = true;
+        // Rows that are together by symbol are together by symbol and day as well, in however few partitions.
+        options.optimizer.subset_repartition_threshold = 1;
         let pool = TrackConsumersPool::new(FairSpillPool::new(memory), NAMED_CONSUMERS);
         let runtime = RuntimeEnvBuilder::new().with_memory_pool(Arc::new(pool)).build_arc().map_err(failed)?;
-        let state =
-            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features().build();
+        let mut state =
+            SessionStateBuilder::new().with_config(config).with_runtime_env(runtime).with_default_features();
+        if tuning.own_operators {
+            let mut rules = PhysicalOptimizer::new().rules;
+            rules.insert(0, Arc::new(ordered::ChooseScan));
+            rules.push(Arc::new(within::UseSortWithin));
+            rules.push(Arc::new(window::UseSortedWindow));
+            state = state.with_physical_optimizer_rules(rules);
+        }
+        let state = state.build();
         let context = SessionContext::new_with_state(state);
         functions::register(&context);
         times::register(&context);
-        context.register_table(TABLE, Arc::new(table::LakeTable::new(files).map_err(failed)?)).map_err(failed)?;
+        context
+            .register_table(TABLE, Arc::new(table::LakeTable::new(files, tuning.own_operators).map_err(failed)?))
+            .map_err(failed)?;
         Ok(Self { context })
     }
 

@@ -1,6 +1,10 @@
 //! The lake as a table: exactly the files of the list, pruned before they are opened.
 
-use super::{LakeFile, first::FirstOfEach};
+use super::{
+    LakeFile,
+    first::FirstOfEach,
+    ordered::{LakeScan, SymbolScan, Unopened},
+};
 use datafusion::{
     arrow::{
         array::{AsArray, RecordBatch, StringViewArray},
@@ -45,6 +49,7 @@ struct File {
     listed: LakeFile,
     scanned: PartitionedFile,
     statistics: Arc<Statistics>,
+    unopened: Arc<Unopened>,
 }
 
 /// The table.
@@ -53,17 +58,19 @@ pub(super) struct LakeTable {
     schema: TableSchema,
     /// In the order of time.
     files: Vec<File>,
+    /// Whether scans can be turned into ones by symbol.
+    by_symbol: bool,
 }
 
 impl LakeTable {
-    /// The table of these files.
-    pub(super) fn new(mut files: Vec<LakeFile>) -> Result<Self> {
+    /// The table of these files. With `by_symbol` its scans are such as [`super::ordered`] has.
+    pub(super) fn new(mut files: Vec<LakeFile>, by_symbol: bool) -> Result<Self> {
         files.sort_by(|a, b| (a.dt, a.first, a.last, &a.path).cmp(&(b.dt, b.first, b.last, &b.path)));
         let fields = file_schema().fields().iter().map(in_memory).collect::<Vec<_>>();
         let day = Arc::new(Field::new(DAY, DataType::Utf8View, false));
         let schema = TableSchema::builder(Arc::new(Schema::new(fields))).with_table_partition_cols(vec![day]).build();
         let files = files.into_iter().map(|file| File::new(file, schema.table_schema())).collect::<Result<_>>()?;
-        Ok(Self { schema, files })
+        Ok(Self { schema, files, by_symbol })
     }
 
     /// The files that may have rows for the filters. Those on the day alone are applied exactly.
@@ -130,6 +137,27 @@ impl LakeTable {
             .with_limit(limit)
             .build();
         Ok(DataSourceExec::from_data_source(config))
+    }
+
+    /// The scan of these files, which can also be one by symbol.
+    fn either_way(
+        &self,
+        session: &dyn Session,
+        ordinary: Arc<dyn ExecutionPlan>,
+        files: Vec<Arc<Unopened>>,
+        columns: Vec<usize>,
+        filters: &[Expr],
+    ) -> Result<LakeScan> {
+        let on_symbols = filters.iter().filter(|f| names_only(f, &["symbol"])).cloned();
+        let symbols = conjunction(on_symbols)
+            .map(|filter| {
+                let schema = Schema::new(vec![Field::new("symbol", DataType::Utf8View, false)]);
+                session.create_physical_expr(filter, &DFSchema::try_from(Arc::new(schema))?)
+            })
+            .transpose()?;
+        let file_schema = Arc::clone(self.schema.file_schema());
+        let partitions = session.config().target_partitions();
+        Ok(LakeScan { ordinary, files, file_schema, columns, symbols, partitions })
     }
 
     /// The first quote of each identity in files that overlap, a set of them at a time.
@@ -199,9 +227,15 @@ impl TableProvider for LakeTable {
             overlapping(self.pruned(session, filters)?).into_iter().partition(|files| files.len() > 1);
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
         if !single.is_empty() {
-            let files = FileGroup::new(single.into_iter().flatten().map(|file| file.scanned.clone()).collect());
+            let single: Vec<_> = single.into_iter().flatten().collect();
+            let files = FileGroup::new(single.iter().map(|file| file.scanned.clone()).collect());
             let groups = files.split_files(session.config().target_partitions());
-            plans.push(self.reading(self.source(session)?, groups, columns.clone(), limit)?);
+            let ordinary = self.reading(self.source(session)?, groups, columns.clone(), limit)?;
+            if self.by_symbol && overlapping.is_empty() {
+                let files = single.iter().map(|file| Arc::clone(&file.unopened)).collect();
+                return Ok(Arc::new(self.either_way(session, ordinary, files, columns, filters)?));
+            }
+            plans.push(ordinary);
         }
         if !overlapping.is_empty() {
             plans.push(self.first_of_each(session, &overlapping, &columns, filters)?);
@@ -236,7 +270,8 @@ impl File {
             .with_partition_values(vec![ScalarValue::Utf8View(Some(listed.dt.to_string()))])
             .with_statistics(Arc::new(statistics));
         let statistics = scanned.statistics.clone().unwrap_or_default();
-        Ok(Self { listed, scanned, statistics })
+        let unopened = Arc::new(Unopened::new(listed.clone()));
+        Ok(Self { listed, scanned, statistics, unopened })
     }
 }
 
@@ -277,6 +312,8 @@ fn overlapping(files: Vec<&File>) -> Vec<Vec<&File>> {
 pub(super) fn bytes(plan: &Arc<dyn ExecutionPlan>) -> u64 {
     let own = if let Some(first) = plan.downcast_ref::<FirstOfEach>() {
         first.sets().map(files_bytes).sum()
+    } else if let Some(scan) = plan.downcast_ref::<SymbolScan>() {
+        scan.bytes()
     } else {
         plan.downcast_ref::<DataSourceExec>().map_or(0, files_bytes)
     };

@@ -12,6 +12,7 @@ use pipeline::{
 use proptest::prelude::*;
 use std::{fs, path::Path};
 
+mod differential;
 mod figures;
 mod functions;
 mod notes;

@@ -1,0 +1,340 @@
+//! Answers with the operators of this folder against those without: the same types, values and, where a query gives
+//! one, order.
+
+use super::*;
+use crate::queries::{self, Defaults};
+use proptest::sample::select;
+
+/// Symbols whose order as bytes is not that of a dictionary, one of them longer than a view holds in itself.
+const SYMBOLS: [&str; 6] = ["AAPL", "BRK.B", "^GSPC", "a", "A-SYMBOL-OF-MANY-LETTERS.X", "ZZ"];
+
+/// Queries that touch each operator, and what comes near to one and is none.
+const QUERIES: &[&str] = &[
+    // Windows that are known, of each argument type.
+    r#"SELECT symbol, "timestamp", sum(price) OVER w, sum(price) OVER w1, sum(open) OVER w, row_number() OVER w
+       FROM stock_data_table WINDOW w AS (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 2 PRECEDING AND
+       CURRENT ROW), w1 AS (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 0 PRECEDING AND CURRENT ROW)"#,
+    r#"SELECT symbol, "timestamp", sum(open) OVER w, max(high) OVER w, min(low) OVER w, max(volume) OVER w,
+       min(ingested_at) OVER w FROM stock_data_table
+       WINDOW w AS (PARTITION BY symbol ORDER BY "timestamp" ROWS UNBOUNDED PRECEDING)"#,
+    r#"SELECT symbol, "timestamp", sum(open) OVER w, max(high) OVER w, min(low) OVER w, max(x) OVER w
+       FROM (SELECT *, to_unixtime("timestamp") AS u, date_diff('second', "timestamp", ingested_at) AS x
+       FROM stock_data_table) WINDOW w AS (PARTITION BY symbol ORDER BY "timestamp"
+       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"#,
+    r#"SELECT symbol, "timestamp", lag(price) OVER w, lag(open, 3) OVER w, lag(source, 2) OVER w, lag(stale, 40) OVER w,
+       lag(open) IGNORE NULLS OVER w, lag(source) IGNORE NULLS OVER w, lag(dt, 1, NULL) OVER w
+       FROM stock_data_table WINDOW w AS (PARTITION BY symbol ORDER BY "timestamp")"#,
+    r#"SELECT symbol, dt, "timestamp", lag("timestamp") OVER (PARTITION BY symbol, dt ORDER BY "timestamp"),
+       sum(price) OVER (PARTITION BY dt, symbol ORDER BY "timestamp" ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
+       FROM stock_data_table"#,
+    // Other frames, functions, arguments and filters.
+    r#"SELECT symbol, "timestamp", sum(price) OVER (PARTITION BY symbol ORDER BY "timestamp"),
+       sum(price) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING),
+       sum(price) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 3 PRECEDING AND 1 PRECEDING),
+       max(price) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 3 PRECEDING AND CURRENT ROW),
+       max(price) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN UNBOUNDED PRECEDING AND 2 PRECEDING),
+       max(price) OVER (PARTITION BY symbol) FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", sum(price) FILTER (WHERE open IS NOT NULL) OVER w, count(open) OVER w,
+       count(*) OVER w, avg(price) OVER w, max(source) OVER w, lead(price) OVER w, lag(price, 0) OVER w,
+       lag(price, 2, 1.5) OVER w, lag(price, -1) OVER w, lag(open, 2) IGNORE NULLS OVER w, first_value(price) OVER w,
+       rank() OVER w, max(to_unixtime("timestamp")) OVER w
+       FROM stock_data_table WINDOW w AS (PARTITION BY symbol ORDER BY "timestamp" ROWS UNBOUNDED PRECEDING)"#,
+    r#"SELECT symbol, "timestamp", sum(price) FILTER (WHERE open IS NOT NULL) OVER w FROM stock_data_table WINDOW w AS
+       (PARTITION BY symbol ORDER BY "timestamp" ROWS UNBOUNDED PRECEDING)"#,
+    r#"SELECT symbol, "timestamp", lag(price, 2, 1.5) OVER w FROM stock_data_table WINDOW w AS
+       (PARTITION BY symbol ORDER BY "timestamp")"#,
+    r#"SELECT symbol, "timestamp", lead(open) IGNORE NULLS OVER w, row_number() OVER w FROM stock_data_table WINDOW w AS
+       (PARTITION BY symbol ORDER BY "timestamp" DESC)"#,
+    // Other partitions and orders.
+    r#"SELECT symbol, "timestamp", row_number() OVER (ORDER BY "timestamp", symbol),
+       sum(price) OVER (ORDER BY symbol, "timestamp" ROWS BETWEEN 4 PRECEDING AND CURRENT ROW) FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", row_number() OVER (PARTITION BY source ORDER BY symbol, "timestamp"),
+       lag(price) OVER (PARTITION BY source ORDER BY symbol, "timestamp") FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", sum(price) OVER (PARTITION BY dt ORDER BY symbol, "timestamp" ROWS BETWEEN 4 PRECEDING
+       AND CURRENT ROW) FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", max("timestamp") OVER (PARTITION BY symbol ORDER BY sequence ROWS BETWEEN UNBOUNDED
+       PRECEDING AND 1 PRECEDING), lag(price) OVER (PARTITION BY symbol ORDER BY "timestamp") FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", max(volume) OVER (PARTITION BY symbol, dt, source ORDER BY "timestamp"
+       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", row_number() OVER (PARTITION BY symbol ORDER BY price DESC, "timestamp"),
+       row_number() OVER (PARTITION BY symbol ORDER BY open, "timestamp" DESC),
+       row_number() OVER (PARTITION BY symbol, source ORDER BY volume DESC, "timestamp") FROM stock_data_table"#,
+    r#"SELECT symbol, "timestamp", row_number() OVER (PARTITION BY to_unixtime("timestamp") ORDER BY symbol)
+       FROM stock_data_table"#,
+    // Filters of each kind below a window.
+    r#"SELECT symbol, "timestamp", sum(price) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 2 PRECEDING AND
+       CURRENT ROW) FROM stock_data_table WHERE "timestamp" > timestamp '2026-11-19 10:40:00'"#,
+    r#"SELECT symbol, "timestamp", lag(open) IGNORE NULLS OVER (PARTITION BY symbol ORDER BY "timestamp")
+       FROM stock_data_table WHERE symbol IN ('AAPL', 'a', 'none') AND dt <> '2026-11-19'"#,
+    r#"SELECT symbol, "timestamp", sum(price) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS UNBOUNDED PRECEDING)
+       FROM stock_data_table WHERE price > 100 OR source = 'yahoo' OR symbol LIKE '%.%'"#,
+    r#"SELECT symbol, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp") FROM stock_data_table
+       WHERE symbol > 'AAPL' AND symbol < 'a' AND NOT stale"#,
+    r#"SELECT symbol, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp") FROM stock_data_table
+       WHERE dt > '2027-01-01'"#,
+    // A limit, an order that is there already, and none.
+    r#"SELECT symbol, "timestamp", lag(price) OVER (PARTITION BY symbol ORDER BY "timestamp") FROM stock_data_table
+       ORDER BY symbol, "timestamp" LIMIT 17"#,
+    r#"SELECT symbol, "timestamp", lag(price) OVER (PARTITION BY symbol ORDER BY "timestamp") FROM stock_data_table
+       ORDER BY symbol DESC, "timestamp" DESC LIMIT 9"#,
+    r#"SELECT count(*), sum(n) FROM (SELECT row_number() OVER (PARTITION BY symbol ORDER BY "timestamp") AS n
+       FROM stock_data_table)"#,
+    "SELECT count(n) FROM (SELECT row_number() OVER (PARTITION BY symbol) AS n FROM stock_data_table)",
+    // The first or last rows of each.
+    r#"SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp" DESC) AS n
+       FROM stock_data_table) WHERE n = 1"#,
+    r#"SELECT symbol, price, n FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp" DESC) AS n
+       FROM stock_data_table WHERE NOT stale) WHERE n <= 1"#,
+    r#"SELECT symbol, open, n FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp" DESC) AS n
+       FROM stock_data_table WHERE "timestamp" < timestamp '2026-11-19 10:40:00') WHERE 1 >= n"#,
+    r#"SELECT symbol, dt, price FROM (SELECT *, row_number() OVER (PARTITION BY symbol, dt ORDER BY "timestamp" DESC) AS n
+       FROM stock_data_table WHERE symbol <> 'a') WHERE n < 2"#,
+    r#"SELECT symbol, "timestamp", open FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY open DESC,
+       "timestamp") AS n FROM stock_data_table) WHERE n = 1"#,
+    r#"SELECT symbol, "timestamp", open FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY open,
+       "timestamp" DESC) AS n FROM stock_data_table) WHERE n = 2 OR n = 1"#,
+    r#"SELECT symbol, "timestamp" FROM (SELECT *, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp") AS n,
+       lag(price) OVER (PARTITION BY symbol ORDER BY "timestamp") AS l FROM stock_data_table) WHERE n = 1 AND l IS NULL"#,
+    r#"SELECT source, symbol, "timestamp" FROM (SELECT *, row_number() OVER (PARTITION BY source ORDER BY "timestamp" DESC,
+       symbol) AS n FROM stock_data_table) WHERE n = 1"#,
+    // Groups.
+    r#"SELECT symbol, dt, min_by(open, "timestamp"), max(high), min(low), max_by(price, "timestamp"), sum(volume),
+       max(volume) FILTER (WHERE source = 'yahoo'), count(*), count(open) FROM stock_data_table GROUP BY symbol, dt"#,
+    r#"SELECT symbol, max_by(open, "timestamp"), min_by(source, "timestamp"), max("timestamp"), count(DISTINCT source)
+       FROM stock_data_table WHERE NOT stale GROUP BY symbol"#,
+    r#"SELECT symbol, max_by(open, "timestamp") FILTER (WHERE open > 100)
+       FROM stock_data_table GROUP BY symbol"#,
+    "SELECT dt, source, avg(price), max(symbol), count(*) FROM stock_data_table GROUP BY dt, source",
+    "SELECT symbol, extract(hour FROM \"timestamp\") AS h, sum(volume), count(*) FROM stock_data_table GROUP BY 1, 2",
+    r#"SELECT symbol, "timestamp", sum(price) FROM stock_data_table GROUP BY symbol, "timestamp""#,
+    "SELECT symbol, dt, sum(price) FROM stock_data_table GROUP BY GROUPING SETS ((symbol, dt), (symbol), ())",
+    "SELECT DISTINCT symbol, dt FROM stock_data_table",
+    r#"SELECT count(*), max_by(price, "timestamp"), max("timestamp"), min(symbol) FROM stock_data_table"#,
+    // The table more than once.
+    r#"SELECT a.symbol, a."timestamp", a.l, b.m FROM
+       (SELECT symbol, "timestamp", lag(price) OVER (PARTITION BY symbol ORDER BY "timestamp") AS l
+        FROM stock_data_table WHERE dt >= '2026-11-19') a
+       JOIN (SELECT symbol, "timestamp", sum(open) OVER (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 2 PRECEDING
+        AND CURRENT ROW) AS m FROM stock_data_table WHERE NOT stale) b
+       ON a.symbol = b.symbol AND a."timestamp" = b."timestamp""#,
+    r#"SELECT symbol, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp") AS n FROM stock_data_table
+       WHERE symbol = 'a' UNION ALL SELECT symbol, count(*) FROM stock_data_table GROUP BY symbol"#,
+    r#"SELECT symbol, n FROM (SELECT symbol, dt, row_number() OVER (PARTITION BY symbol ORDER BY "timestamp") AS n
+       FROM stock_data_table) WHERE dt = (SELECT max(dt) FROM stock_data_table WHERE symbol = 'AAPL')"#,
+    r#"SELECT t.symbol, t.n FROM (SELECT symbol, "timestamp", row_number() OVER (PARTITION BY symbol ORDER BY "timestamp")
+       AS n FROM (SELECT * FROM stock_data_table WHERE dt = '2026-11-18' UNION ALL SELECT * FROM stock_data_table
+       WHERE dt = '2026-11-20')) t"#,
+    r#"SELECT symbol, price FROM stock_data_table WHERE price > (SELECT max(p) FROM (SELECT lag(price) OVER (PARTITION BY
+       symbol ORDER BY "timestamp") AS p FROM stock_data_table WHERE symbol = 'ZZ'))"#,
+];
+
+/// Parameters of the saved queries; what one has not is left out. Without any the whole history is asked for.
+const GIVEN: &[&[(&str, &str)]] = &[
+    &[],
+    &[("symbol", "AAPL")],
+    &[("symbol", "none")],
+    &[("from", "2026-11-19")],
+    &[("from", "2026-11-19"), ("to", "2026-11-19"), ("symbol", "a")],
+];
+
+/// How a lake is cut into files.
+#[derive(Clone, Copy, Debug)]
+enum Cut {
+    /// A file a day.
+    Days,
+    /// Files of a day that follow one another in time.
+    Apart,
+    /// Files of a day that overlap, some with quotes of others.
+    Overlapping,
+}
+
+/// A lake of so many rows of each symbol.
+fn lake(seed: u64, rows: &[usize], cut: Cut) -> Lake {
+    let mut random = Random(seed);
+    let day = Timestamp::parse("2026-11-18T10:00:00Z").expect("a time");
+    let mut files = vec![Vec::new(); 3];
+    for (symbol, rows) in SYMBOLS.iter().zip(rows) {
+        for _ in 0..*rows {
+            let minute = random.below(90);
+            let time = day.plus_millis((random.below(3) * 1440 + minute) as i64 * 60_000);
+            let record = random.below(10_000);
+            let quote = random.quote(symbol, time, record);
+            let file = match cut {
+                Cut::Days => 0,
+                Cut::Apart => minute / 30,
+                Cut::Overlapping => random.below(3),
+            };
+            files[file as usize].push(quote.clone());
+            if matches!(cut, Cut::Overlapping) && random.below(8) == 0 {
+                files[random.below(3) as usize].push(random.quote(symbol, time, record + 1));
+            }
+        }
+    }
+    let mut lake = Lake::new();
+    files.into_iter().for_each(|file| lake.add(file));
+    lake
+}
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        (mixed ^ (mixed >> 31)) % end
+    }
+
+    /// A quote in which what can be missing sometimes is, and values come again.
+    fn quote(&mut self, symbol: &str, time: Timestamp, record: u64) -> LakeQuote {
+        let price = 9_000 + self.below(2_000);
+        let decimal = |units: u64| format!("{}.{:02}", units / 100, units % 100);
+        let mut more = String::new();
+        for name in ["open", "high", "low", "previous_close"] {
+            if self.below(3) > 0 {
+                more += &format!(r#","{name}":{}"#, decimal(9_500 + self.below(600)));
+            }
+        }
+        if self.below(4) > 0 {
+            more += &format!(r#","volume":{}"#, self.below(50));
+        }
+        if self.below(3) > 0 {
+            more += &format!(r#","source":"{}""#, ["yahoo", "replay:a.csv"][self.below(2) as usize]);
+        }
+        more += &format!(r#","origin":"{}""#, ["live", "backfill"][(self.below(5) == 0) as usize]);
+        more += &format!(r#","stale":{}"#, self.below(6) == 0);
+        if self.below(2) > 0 {
+            more += &format!(r#","ingested_at":"{}""#, time.plus_millis(self.below(9_000) as i64));
+        }
+        quote_with(symbol, &time.to_string(), &decimal(price), record, &more)
+    }
+}
+
+/// An answer: its columns with their types, and its rows as text.
+async fn typed(engine: &Engine, sql: &str, parameters: &[Parameter]) -> (String, Vec<String>) {
+    let types = engine.query(sql, parameters).await.unwrap_or_else(|e| panic!("{sql}: {e}")).batches.schema();
+    (types.to_string(), answer(engine, sql, parameters).await.unwrap_or_else(|e| panic!("{sql}: {e}")))
+}
+
+/// Holds both engines' answers against each other.
+async fn compare([ours, stock]: [&Engine; 2], sql: &str, parameters: &[Parameter]) {
+    let (ours, stock) = (typed(ours, sql, parameters).await, typed(stock, sql, parameters).await);
+    assert_eq!(ours.0, stock.0, "{sql}");
+    let (mut ours, mut stock) = (ours.1, stock.1);
+    // Queries give their order at the end, if they do.
+    if !sql.trim_end().rsplit(')').next().is_some_and(|end| end.contains("ORDER BY")) {
+        ours.sort();
+        stock.sort();
+    }
+    assert_eq!(ours, stock, "{sql} with {parameters:?}");
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
+}
+
+proptest! {
+    // A case is seconds of queries: too many to shrink one, and its seed says all.
+    #![proptest_config(ProptestConfig { cases: 6, max_shrink_iters: 0, ..ProptestConfig::default() })]
+
+    /// Would catch a window, a scan or a rewrite that gives another value, type, order, or number of rows.
+    #[test]
+    fn answers_are_those_of_datafusion_alone(
+        seed in any::<u64>(),
+        rows in proptest::collection::vec(prop_oneof![Just(0_usize), Just(1), 0..150_usize], SYMBOLS.len()),
+        cut in select(&[Cut::Days, Cut::Apart, Cut::Overlapping][..]),
+        batch_rows in select(&[1_usize, 7, 64, 8192][..]),
+        partitions in 1..=3_usize,
+        chosen in proptest::collection::vec(select(QUERIES), 8),
+        given in select(GIVEN),
+    ) {
+        let lake = lake(seed, &rows, cut);
+        let with = |own_operators| {
+            Engine::with(lake.files.clone(), MEMORY, Tuning { own_operators, partitions, batch_rows }).expect("an engine")
+        };
+        let (ours, stock) = (with(true), with(false));
+        runtime().block_on(async {
+            for query in queries::bundled().expect("queries") {
+                let newest = lake.files.iter().map(|file| file.dt).max();
+                let newest = newest.unwrap_or_else(|| Date::parse("2026-11-20").expect("a date"));
+                let given: Vec<_> = given
+                    .iter()
+                    .filter(|(name, _)| query.parameters.iter().any(|p| p.name == *name))
+                    .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                    .collect();
+                let values = query.resolve(&given, Defaults { newest, all: given.is_empty() }).expect("values");
+                compare([&ours, &stock], &query.sql, &values).await;
+            }
+            for sql in chosen {
+                compare([&ours, &stock], sql, &[]).await;
+            }
+        });
+    }
+}
+
+/// Would catch a query that none of the cases above happens to choose.
+#[test]
+fn every_query_is_answered_as_by_datafusion_alone() {
+    for (seed, cut) in [(1, Cut::Days), (2, Cut::Overlapping)] {
+        let lake = lake(seed, &[70, 1, 40, 0, 25, 33], cut);
+        let with = |own_operators| {
+            let tuning = Tuning { own_operators, partitions: 2, batch_rows: 16 };
+            Engine::with(lake.files.clone(), MEMORY, tuning).expect("an engine")
+        };
+        let (ours, stock) = (with(true), with(false));
+        runtime().block_on(async {
+            for sql in QUERIES {
+                compare([&ours, &stock], sql, &[]).await;
+            }
+        });
+    }
+}
+
+/// The plan of a saved query for the whole history of all symbols.
+async fn plan_of(engine: &Engine, name: &str) -> String {
+    let query = queries::find(name).expect("a query");
+    let newest = Date::parse("2026-11-20").expect("a date");
+    let values = query.resolve(&[], Defaults { newest, all: true }).expect("values");
+    answer(engine, &format!("EXPLAIN {}", query.sql), &values).await.expect("a plan").join("\n")
+}
+
+/// Would catch a new version of DataFusion in which the operators find no place, and the above compares nothing.
+#[tokio::test]
+async fn saved_queries_use_the_operators() {
+    let lake = lake(1, &[70, 1, 40, 0, 25, 33], Cut::Days);
+    let engine = lake.engine();
+    for (name, operators) in [
+        ("crossovers", &["SortedWindow: sum of 5, sum of 20, row_number by", "SortedWindow: last value by"][..]),
+        ("moving-averages", &["SortedWindow: sum of 5, sum of 20, row_number by"]),
+        ("drawdown", &["SortedWindow: Max so far by", "SortWithin: first by [fall"]),
+        ("latest-prices", &["SortedWindow: row_number by", "SortWithin: first by [timestamp"]),
+        ("data-quality", &["SortedWindow: Max before by", "SortedWindow: lag 1 by", "SortWithin: all by [sequence"]),
+        ("volume-profile", &["SortedWindow: Max before by", "SortWithin: all by [source"]),
+    ] {
+        let plan = plan_of(&engine, name).await;
+        for operator in operators {
+            assert!(plan.contains(operator), "{name}: no {operator} in\n{plan}");
+        }
+        assert!(plan.contains("SymbolScan: 5 symbols of 3 files"), "{name}: not by symbol in\n{plan}");
+    }
+    let plan = plan_of(&engine, "daily-trend").await;
+    assert!(plan.contains("SortedWindow: sum of 5, sum of 20, row_number by"), "{plan}");
+    // Nothing is left to sort or to exchange.
+    for name in ["crossovers", "moving-averages"] {
+        let plan = plan_of(&engine, name).await;
+        assert!(!plan.contains("SortExec") && !plan.contains("RepartitionExec"), "{name}:\n{plan}");
+    }
+}
+
+/// Would catch files that are put one after the other although their times mix.
+#[tokio::test]
+async fn files_that_overlap_are_not_read_by_symbol() {
+    let overlapping = lake(1, &[70, 1, 40, 0, 25, 33], Cut::Overlapping);
+    let plan = plan_of(&overlapping.engine(), "crossovers").await;
+    assert!(!plan.contains("SymbolScan") && plan.contains("FirstOfEach") && plan.contains("SortedWindow"), "{plan}");
+    let apart = lake(1, &[70, 1, 40, 0, 25, 33], Cut::Apart);
+    let plan = plan_of(&apart.engine(), "crossovers").await;
+    assert!(plan.contains("SymbolScan: 5 symbols of 9 files"), "{plan}");
+}
