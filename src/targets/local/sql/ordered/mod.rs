@@ -67,8 +67,10 @@ pub(super) struct LakeScan {
 impl LakeScan {
     /// The other way, if it can be gone.
     fn by_symbol(&self) -> Result<Option<SymbolScan>> {
-        let width = |column: &usize| match self.file_schema.fields().get(*column).map(|field| field.data_type()) {
-            Some(DataType::Utf8View) => TEXT_BYTES,
+        // The symbol is known and the day is no column: neither is read.
+        let width = |column: &usize| match self.file_schema.fields().get(*column) {
+            Some(field) if field.name() == "symbol" => 0,
+            Some(field) if field.data_type() == &DataType::Utf8View => TEXT_BYTES,
             Some(_) => VALUE_BYTES,
             None => 0,
         };
