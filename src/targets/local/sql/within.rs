@@ -3,7 +3,7 @@
 //! Below some windows the rows of [`SymbolScan`] are to be in another order: by symbol and sequence, or by symbol, day,
 //! source and time. DataFusion would sort all rows of the lake at once, which takes as much memory or disk. Here those
 //! of one symbol, or symbol and day, are sorted at a time, and often are in order as they come. Where a filter keeps
-//! the first row of each group alone, that one is looked for instead.
+//! the first row of each group alone, that one is looked for instead; the newest of a symbol is the last it has.
 
 use super::{
     ordered::SymbolScan,
@@ -144,14 +144,32 @@ impl SortWithin {
         let most = first.unwrap_or(sorted_by.len());
         let together = (1..sorted_by.len()).rev().filter(|length| *length <= most).find(is_sorted_by)?;
         let (group, order) = sorted_by.split_at(together);
+        let newest =
+            first == Some(together) && is_column(group, "symbol", false) && is_column(order, "timestamp", true);
         Some(Self {
             replaced: Arc::clone(node),
-            input: Arc::clone(input),
+            input: newest.then(|| last_rows(input)).flatten().unwrap_or_else(|| Arc::clone(input)),
             group: group.iter().map(|sorted| Arc::clone(&sorted.expr)).collect(),
             order: order.to_vec(),
             first: first == Some(together),
         })
     }
+}
+
+/// Whether the sort is by this column alone.
+fn is_column(sorted_by: &[PhysicalSortExpr], name: &str, descending: bool) -> bool {
+    let [by] = sorted_by else { return false };
+    by.options.descending == descending && by.expr.downcast_ref::<Column>().is_some_and(|column| column.name() == name)
+}
+
+/// The scan by symbol of last rows alone, if the plan is such a scan and nothing else: what is between could filter
+/// rows, or call another column the timestamp.
+fn last_rows(plan: &Arc<dyn ExecutionPlan>) -> Option<Arc<dyn ExecutionPlan>> {
+    if let Some(scan) = plan.downcast_ref::<SymbolScan>() {
+        return Some(Arc::new(scan.last_rows()));
+    }
+    let below = last_rows(plan.downcast_ref::<CooperativeExec>()?.children().first()?)?;
+    Some(Arc::new(CooperativeExec::new(below)))
 }
 
 /// The rows of the largest symbol, where they come from the scan by symbol and by no way on which they become more.

@@ -35,7 +35,11 @@ use datafusion::{
 };
 use read::{From, Reader};
 use runs::{Run, SortedFile};
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashSet},
+    fmt,
+    sync::Arc,
+};
 
 /// More files are not open at the same time: systems commonly allow a thousand in all.
 const MOST_FILES: usize = 256;
@@ -183,7 +187,7 @@ fn choose(plan: Arc<dyn ExecutionPlan>, by_symbol: bool) -> Result<Arc<dyn Execu
 }
 
 /// Reads the files symbol by symbol.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct SymbolScan {
     schema: SchemaRef,
     columns: Vec<From>,
@@ -195,6 +199,8 @@ pub(super) struct SymbolScan {
     partitions: Vec<Vec<Arc<str>>>,
     /// The rows of the symbol that has the most.
     most_rows: usize,
+    /// Whether only the last row of each symbol is read.
+    last_rows: bool,
     properties: Arc<PlanProperties>,
 }
 
@@ -218,12 +224,18 @@ impl SymbolScan {
             bytes: scan.files.iter().map(|file| file.listed().bytes).sum(),
             partitions,
             most_rows,
+            last_rows: false,
         })
     }
 
     /// The rows of the symbol that has the most.
     pub(super) const fn most_rows(&self) -> usize {
         self.most_rows
+    }
+
+    /// The same scan, of the last row of each symbol alone: of the last file that has it.
+    pub(super) fn last_rows(&self) -> Self {
+        Self { most_rows: self.most_rows.min(1), last_rows: true, ..self.clone() }
     }
 
     /// The length of its files, in bytes.
@@ -282,7 +294,9 @@ fn properties(schema: &SchemaRef, partitions: &[Vec<Arc<str>>]) -> Result<PlanPr
 impl DisplayAs for SymbolScan {
     fn fmt_as(&self, _: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let symbols: usize = self.partitions.iter().map(Vec::len).sum();
-        write!(f, "SymbolScan: {symbols} symbols of {} files in {} parts", self.files.len(), self.partitions.len())
+        let (files, parts) = (self.files.len(), self.partitions.len());
+        let rows = if self.last_rows { ", last rows" } else { "" };
+        write!(f, "SymbolScan: {symbols} symbols of {files} files in {parts} parts{rows}")
     }
 }
 
@@ -313,11 +327,19 @@ impl ExecutionPlan for SymbolScan {
     fn execute(&self, partition: usize, context: Arc<TaskContext>) -> Result<SendableRecordBatchStream> {
         let symbols = self.partitions.get(partition).cloned().unwrap_or_default();
         let wanted = |run: &&Run| symbols.binary_search(&run.symbol).is_ok();
-        let runs = |file: &Arc<SortedFile>| {
-            let runs: Vec<Run> = file.runs.iter().filter(wanted).cloned().collect();
-            (!runs.is_empty()).then(|| (Arc::clone(file), runs))
-        };
-        let files = self.files.iter().filter_map(runs).collect();
+        let mut seen: HashSet<Arc<str>> = HashSet::new();
+        let mut files = Vec::new();
+        for file in self.files.iter().rev() {
+            let mut runs: Vec<Run> = file.runs.iter().filter(wanted).cloned().collect();
+            if self.last_rows {
+                runs.retain(|run| seen.insert(Arc::clone(&run.symbol)));
+                runs.iter_mut().for_each(|run| run.rows.start = run.rows.end.saturating_sub(1));
+            }
+            if !runs.is_empty() {
+                files.push((Arc::clone(file), runs));
+            }
+        }
+        files.reverse();
         let rows = context.session_config().batch_size();
         let reader = Reader::new(Arc::clone(&self.schema), self.columns.clone(), rows, &symbols, files);
         // Files are read in a thread of their own, since reading waits.
