@@ -2,7 +2,10 @@
 
 use datafusion::{
     arrow::{
-        array::{Array, ArrayRef, AsArray, BooleanArray, Decimal128Array, Int64Array, UInt32Array, new_null_array},
+        array::{
+            Array, ArrayRef, ArrowPrimitiveType, AsArray, BooleanArray, Decimal128Array, Int64Array, PrimitiveArray,
+            UInt32Array, new_null_array,
+        },
         compute::{cast, interleave, nullif, take},
         datatypes::{DataType, Decimal128Type, Int64Type},
     },
@@ -10,7 +13,7 @@ use datafusion::{
     error::Result,
     logical_expr::{EmitTo, GroupsAccumulator},
 };
-use std::{cmp::Ordering, iter::zip, sync::Arc};
+use std::{cmp::Ordering, ops::Range, sync::Arc};
 
 /// Values that are no longer the best of any group may be as many as those that are, and so many more.
 const SLACK: usize = 8192;
@@ -43,12 +46,11 @@ impl Bests {
     }
 
     /// The values of `y` as whole numbers.
-    fn numbers(&self, ys: &ArrayRef) -> Result<Vec<Option<i128>>> {
+    fn numbers(&self, ys: &ArrayRef) -> Result<Numbers> {
         Ok(if matches!(self.kind, DataType::Decimal128(..)) {
-            ys.as_primitive::<Decimal128Type>().iter().collect()
+            Numbers::Wide(ys.as_primitive::<Decimal128Type>().clone())
         } else {
-            let whole = cast(ys, &DataType::Int64)?;
-            whole.as_primitive::<Int64Type>().iter().map(|y| y.map(i128::from)).collect()
+            Numbers::Narrow(cast(ys, &DataType::Int64)?.as_primitive::<Int64Type>().clone())
         })
     }
 
@@ -88,6 +90,41 @@ impl Bests {
     }
 }
 
+/// Values of `y`, as whole numbers.
+enum Numbers {
+    Narrow(Int64Array),
+    Wide(Decimal128Array),
+}
+
+impl Numbers {
+    /// The best of these rows and where it is, the first of several; none where no row counts.
+    fn best(&self, rows: Range<usize>, filter: Option<&BooleanArray>, sense: Ordering) -> Option<(usize, i128)> {
+        match self {
+            Self::Narrow(values) => best(values, rows, filter, sense).map(|(row, y)| (row, y.into())),
+            Self::Wide(values) => best(values, rows, filter, sense),
+        }
+    }
+}
+
+fn best<T: ArrowPrimitiveType>(
+    values: &PrimitiveArray<T>,
+    rows: Range<usize>,
+    filter: Option<&BooleanArray>,
+    sense: Ordering,
+) -> Option<(usize, T::Native)>
+where
+    T::Native: Ord,
+{
+    let all = rows.clone().zip(values.values().get(rows)?.iter().copied());
+    let better =
+        |best: (usize, T::Native), row: (usize, T::Native)| if row.1.cmp(&best.1) == sense { row } else { best };
+    if filter.is_none() && values.null_count() == 0 {
+        return all.reduce(better);
+    }
+    let counts = |row: usize| values.is_valid(row) && filter.is_none_or(|f| f.is_valid(row) && f.value(row));
+    all.filter(|(row, _)| counts(*row)).reduce(better)
+}
+
 fn columns(values: &[ArrayRef]) -> Result<(&ArrayRef, &ArrayRef)> {
     match values {
         [xs, ys] => Ok((xs, ys)),
@@ -108,9 +145,14 @@ impl GroupsAccumulator for Bests {
         self.places.resize(total, (0, 0));
         let chunk = self.chunks.len();
         let mut taken: Vec<u32> = Vec::new();
-        for (row, (y, group)) in (0..).zip(zip(self.numbers(ys)?, groups)) {
-            let counts = filter.is_none_or(|f| f.is_valid(row as usize) && f.value(row as usize));
-            let (Some(y), true) = (y, counts) else { continue };
+        let numbers = self.numbers(ys)?;
+        let mut end = 0;
+        // Rows of a group mostly follow one another: of each such run only the best is looked at.
+        for run in groups.chunk_by(|a, b| a == b) {
+            let rows = end..end + run.len();
+            end = rows.end;
+            let (Some((row, y)), Some(group)) = (numbers.best(rows, filter, self.sense), run.first()) else { continue };
+            let row = u32::try_from(row).map_err(|e| exec_datafusion_err!("{e}"))?;
             let (Some(key), Some(place)) = (self.keys.get_mut(*group), self.places.get_mut(*group)) else { continue };
             if key.is_none_or(|key| y.cmp(&key) == self.sense) {
                 *key = Some(y);

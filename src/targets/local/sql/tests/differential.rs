@@ -97,6 +97,12 @@ const QUERIES: &[&str] = &[
        lag(price) OVER (PARTITION BY symbol ORDER BY "timestamp") AS l FROM stock_data_table) WHERE n = 1 AND l IS NULL"#,
     r#"SELECT source, symbol, "timestamp" FROM (SELECT *, row_number() OVER (PARTITION BY source ORDER BY "timestamp" DESC,
        symbol) AS n FROM stock_data_table) WHERE n = 1"#,
+    // Deviations, to the digits in which both ways of working them out agree.
+    r#"SELECT symbol, "timestamp", round(stddev_samp(cast(open AS double)) OVER w, 6), round(stddev(cast(price AS double))
+       OVER w1, 6), round(stddev_samp(cast(price AS double)) OVER all_before, 6) FROM stock_data_table
+       WINDOW w AS (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 19 PRECEDING AND CURRENT ROW),
+       w1 AS (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN 1 PRECEDING AND CURRENT ROW),
+       all_before AS (PARTITION BY symbol ORDER BY "timestamp" ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)"#,
     // Groups.
     r#"SELECT symbol, dt, min_by(open, "timestamp"), max(high), min(low), max_by(price, "timestamp"), sum(volume),
        max(volume) FILTER (WHERE source = 'yahoo'), count(*), count(open) FROM stock_data_table GROUP BY symbol, dt"#,
@@ -308,6 +314,7 @@ async fn saved_queries_use_the_operators() {
     for (name, operators) in [
         ("crossovers", &["SortedWindow: sum of 5, sum of 20, row_number by", "SortedWindow: last value by"][..]),
         ("moving-averages", &["SortedWindow: sum of 5, sum of 20, row_number by"]),
+        ("volatility", &["SortedWindow: deviation of 20 by"]),
         ("drawdown", &["SortedWindow: Max so far by", "SortWithin: first by [fall"]),
         ("latest-prices", &["SortedWindow: row_number by", "SortWithin: first by [timestamp", ", last rows"]),
         ("data-quality", &["SortedWindow: Max before by", "SortedWindow: lag 1 by", "SortWithin: all by [sequence"]),

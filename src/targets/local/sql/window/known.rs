@@ -1,6 +1,6 @@
 //! Which window functions are known, and how to tell.
 
-use super::kernels::{Kernel, Lag, LastValue, RowNumber, Running, SlidingSum};
+use super::kernels::{Deviation, Kernel, Lag, LastValue, RowNumber, Running, SlidingSum};
 use datafusion::{
     arrow::{
         array::ArrowNativeTypeOp,
@@ -23,6 +23,9 @@ use std::{fmt, sync::Arc};
 /// Frames and lags of more rows stay with DataFusion, which keeps no copy of them.
 const MOST_ROWS: usize = 1 << 16;
 
+/// Nor is a deviation over more rows worked out anew for each.
+const MOST_ROWS_ANEW: usize = 256;
+
 /// A function of a window that is known.
 #[derive(Clone, Debug)]
 pub(super) struct Known {
@@ -39,6 +42,8 @@ enum Function {
     LastValue,
     /// The sum of decimals over so many rows, the current one the last.
     SlidingSum(usize, DataType),
+    /// The standard deviation over so many rows, the current one the last.
+    Deviation(usize),
     /// Over all rows of the partition so far.
     Running(Fold, Upto, DataType),
 }
@@ -124,6 +129,9 @@ impl Known {
         let function = match (aggregate.fun().name(), rows(frame)?) {
             ("sum", (None, upto)) if same_scale => Function::Running(Fold::Sum, upto, output),
             ("sum", (Some(rows @ 1..=MOST_ROWS), Upto::CurrentRow)) if same_scale => Function::SlidingSum(rows, output),
+            ("stddev", (Some(rows @ 1..=MOST_ROWS_ANEW), Upto::CurrentRow)) if input == DataType::Float64 => {
+                Function::Deviation(rows)
+            }
             ("min", (None, upto)) if foldable => Function::Running(Fold::Min, upto, output),
             ("max", (None, upto)) if foldable => Function::Running(Fold::Max, upto, output),
             _ => return None,
@@ -143,6 +151,7 @@ impl Known {
             Function::Lag(rows) => Box::new(Lag::new(*rows)),
             Function::LastValue => Box::new(LastValue::default()),
             Function::SlidingSum(rows, output) => Box::new(SlidingSum::new(*rows, output.clone())),
+            Function::Deviation(rows) => Box::new(Deviation::new(*rows)),
             Function::Running(fold, upto, output) => match output {
                 DataType::Decimal128(..) => running::<Decimal128Type>(*fold, *upto, output),
                 DataType::Timestamp(..) => running::<TimestampMillisecondType>(*fold, *upto, output),
@@ -159,6 +168,7 @@ impl fmt::Display for Known {
             Function::Lag(rows) => write!(f, "lag {rows}"),
             Function::LastValue => f.write_str("last value"),
             Function::SlidingSum(rows, _) => write!(f, "sum of {rows}"),
+            Function::Deviation(rows) => write!(f, "deviation of {rows}"),
             Function::Running(fold, Upto::CurrentRow, _) => write!(f, "{fold:?} so far"),
             Function::Running(fold, Upto::RowBefore, _) => write!(f, "{fold:?} before"),
         }
