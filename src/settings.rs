@@ -144,10 +144,12 @@ impl StackOptions {
                 .ok_or_else(|| invalid("retention", retention, &"at least a second"))?;
         }
         if let Some(percent) = self.anomaly_percent.as_ref().or(others.anomaly_percent.as_ref()) {
-            if pipeline::AnomalyThreshold::percent(percent).is_none() {
-                return Err(invalid("anomaly-percent", percent, &"not a number above 0 with at most 8 decimal places"));
-            }
-            options.anomaly_percent.clone_from(percent);
+            // In its shortest form, so that 5.0 is no change from 5.
+            options.anomaly_percent = pipeline::AnomalyThreshold::percent(percent)
+                .ok_or_else(|| {
+                    invalid("anomaly percent", percent, &"not a number above 0 with at most 8 decimal places")
+                })?
+                .to_string();
         }
         if let Some(raw) = self.raw.as_ref().or(others.raw.as_ref()) {
             if !["symbol", "batch", "off"].contains(&raw.as_str()) {
@@ -159,8 +161,9 @@ impl StackOptions {
     }
 }
 
+/// Of a flag, the environment or the file: each calls it by much the same name.
 fn invalid(option: &str, value: &str, why: &dyn std::fmt::Display) -> Error {
-    usage(format!("--{option} '{}'", visible(value))).because(why)
+    usage(format!("{option} '{}'", visible(value))).because(why)
 }
 
 fn usage(what: impl Into<String>) -> Error {
@@ -229,6 +232,8 @@ mod tests {
         let kept = Options { anomaly_percent: "2.5".into(), ..Options::default() };
         let options = StackOptions::default().resolve(&StackOptions::default(), Some(kept.clone())).expect("options");
         assert_eq!(options, kept);
+        let longer = StackOptions { anomaly_percent: Some("2.50".into()), ..StackOptions::default() };
+        assert_eq!(longer.resolve(&StackOptions::default(), Some(kept.clone())).expect("options"), kept);
         let wrong = StackOptions { raw: Some("some".into()), ..StackOptions::default() };
         assert!(wrong.resolve(&file, None).is_err_and(|e| e.exit_status() == ExitStatus::Usage));
     }

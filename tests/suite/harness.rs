@@ -374,3 +374,17 @@ pub fn json_lines(symbol: &str, prices: impl IntoIterator<Item = u32>, more: &st
     };
     prices.into_iter().enumerate().map(line).collect()
 }
+
+/// Compiles a library of `tests/testbed`, to be preloaded, into this folder.
+pub fn preload(name: &str, folder: &Path) -> PathBuf {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/testbed/{name}.c"));
+    let library = folder.join(format!("{name}.so"));
+    let compiled = Command::new("cc")
+        .args(["-std=gnu11", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .args(["-ldl", "-pthread"])
+        .status();
+    let compiled = compiled.expect("`cc` is needed to break disks: install a C compiler (apt install gcc)");
+    assert!(compiled.success(), "'{}' does not compile", source.display());
+    library
+}

@@ -16,6 +16,8 @@ mod bad_records;
 mod demo;
 mod durability;
 mod exit_codes;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod golden;
 mod help;
 mod lifecycle;
@@ -24,6 +26,7 @@ mod output;
 #[cfg(target_os = "linux")]
 mod power_loss;
 mod processes;
+mod python;
 mod settings;
 mod sql_differential;
 mod sql_notes;

@@ -11,11 +11,14 @@
 mod disk;
 mod trace;
 
-use crate::durability::{
-    compare,
-    load::{Input, Ledger, Market, Random, Rows, Running, Sent, replay},
-    number, seed,
-    stack::Stack,
+use crate::{
+    durability::{
+        compare,
+        load::{Input, Ledger, Market, Random, Rows, Running, Sent, replay},
+        number, seed,
+        stack::Stack,
+    },
+    harness::preload,
 };
 use disk::{Disk, Names, Rest};
 use std::{
@@ -71,7 +74,7 @@ impl Recorder {
         Self {
             folders: folders.iter().map(make).collect(),
             trace: work.join("trace"),
-            library: trace::library(work),
+            library: preload("power_loss", work),
             stack: Stack::new(&base.join(home)),
             base,
             sent: HashMap::new(),

@@ -1,50 +1,20 @@
 //! The saved queries, answered by the binary and by another engine that reads them as Athena's SQL.
 
-use crate::harness::{Home, csv, data};
+use crate::{
+    harness::{Home, csv, data},
+    python,
+};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
-    env,
     fs::{self, File},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
-/// What the other side consists of. Timestamps with a zone need pytz.
-const PACKAGES: [&str; 3] = ["duckdb==2.0.0", "sqlglot==30.30.0", "pytz==2026.6"];
 const SCRIPT: &str = include_str!("sql_differential.py");
 /// What doubles may differ by, of their size.
 const TOLERANCE: f64 = 1e-9;
-
-/// A Python with the packages, made once.
-fn python() -> PathBuf {
-    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
-    fs::create_dir_all(&target).expect("the target folder");
-    let folder = target.join(format!("python-{}", PACKAGES.join("-").replace("==", "-")));
-    let (python, done) = (folder.join("bin/python"), folder.join("complete"));
-    // Another test run may be making it.
-    let lock = File::create(folder.with_extension("lock")).expect("a lock");
-    lock.lock().expect("the lock");
-    if !done.exists() {
-        let run = |command: &mut Command, missing: &str| {
-            let ended = command.stdin(Stdio::null()).output();
-            if let Ok(ended) = &ended
-                && ended.status.success()
-            {
-                return;
-            }
-            let why = ended.map_or_else(|e| e.to_string(), |e| String::from_utf8_lossy(&e.stderr).trim().to_owned());
-            panic!("{missing}: {}", why.lines().last().unwrap_or_default());
-        };
-        let install = "install python3 with its modules venv and pip (Debian: apt install python3-venv)";
-        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), install);
-        let packages = format!("`pip install {}` failed, which takes pip and a way to PyPI", PACKAGES.join(" "));
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES), &packages);
-        fs::write(&done, "").expect("a mark");
-    }
-    python
-}
 
 /// The saved queries, by name.
 fn saved() -> BTreeMap<String, String> {
@@ -55,13 +25,18 @@ fn saved() -> BTreeMap<String, String> {
     files.filter(|path| path.extension().is_some_and(|e| e == "sql")).filter_map(named).collect()
 }
 
-fn script(python: &Path, asked: &Value) -> Result<Value, String> {
+/// The Python of the other side.
+fn python() -> PathBuf {
+    python::with(&python::SQL).unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn script(asked: &Value) -> Result<Value, String> {
     let folder = tempfile::tempdir().expect("a folder");
     let [script, input] = ["script.py", "input.json"].map(|name| folder.path().join(name));
     fs::write(&script, SCRIPT).expect("the script");
     fs::write(&input, asked.to_string()).expect("its input");
     let input = File::open(input).expect("its input");
-    let ended = Command::new(python).arg(script).stdin(input).output().expect("python");
+    let ended = Command::new(python()).arg(script).stdin(input).output().expect("python");
     if ended.status.success() {
         Ok(serde_json::from_slice(&ended.stdout).expect("JSON"))
     } else {
@@ -125,7 +100,7 @@ fn compare(home: &Home, yahoo: Option<&str>) -> BTreeMap<String, usize> {
         queries.retain(|_, sql| sql.contains("'yahoo'"));
         queries.values_mut().for_each(|sql| *sql = sql.replace("'yahoo'", &format!("'{source}'")));
     }
-    let answers = script(&python(), &json!({"files": files, "queries": queries})).unwrap_or_else(|e| panic!("{e}"));
+    let answers = script(&json!({"files": files, "queries": queries})).unwrap_or_else(|e| panic!("{e}"));
     let mut counts = BTreeMap::new();
     for (name, sql) in &queries {
         let (header, rows) = if yahoo.is_none() {
@@ -223,7 +198,7 @@ fn parameters_outside_where_are_refused() {
     let live = home.table_db("SELECT name FROM lake_files WHERE replaced_at IS NULL");
     let ask = |sql: &str| {
         let sql = format!("-- T\n-- D\n-- ? limit integer = 1\n{sql}");
-        script(&python(), &json!({"files": [home.stack().join("lake").join(&live[0][0])], "queries": {"q": sql}}))
+        script(&json!({"files": [home.stack().join("lake").join(&live[0][0])], "queries": {"q": sql}}))
     };
     for outside in ["SELECT price * ? FROM stock_data_table", "SELECT price FROM stock_data_table LIMIT ?"] {
         let error = ask(outside).expect_err("an error");

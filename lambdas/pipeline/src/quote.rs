@@ -176,6 +176,12 @@ impl AnomalyThreshold {
     }
 }
 
+impl fmt::Display for AnomalyThreshold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A change against the session before, in units of 10⁻⁴ percent: `decimal(18,4)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub i64);

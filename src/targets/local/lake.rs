@@ -23,6 +23,10 @@ use std::{
 const REPLACED_STAYS: i64 = 3_600_000;
 /// So many live files make a day worth merging.
 const MERGE_FILES: usize = 8;
+/// Two do where the day is over and has so many bytes: files side by side cost a query more than one.
+const MERGE_OVER_BYTES: u64 = 1 << 20;
+/// The largest file of such a day is written anew only for others that are at least such a part of it.
+const MERGE_PART: u64 = 16;
 /// A file of this size is left as it is; merges aim at it. Bytes.
 const MERGE_BYTES: u64 = 128 << 20;
 /// The most files of a merge, each of which is open meanwhile and has pages in memory.
@@ -171,12 +175,16 @@ fn listed(row: &Row<'_>) -> rusqlite::Result<Listed> {
     })
 }
 
-/// Files of a day that are to become one; none where no day has many small ones.
+/// Files of a day that are to become one; none where no day has many small ones, or is over and has several.
 pub fn merge_due(db: &Connection) -> rusqlite::Result<Option<Vec<Listed>>> {
-    let day = "SELECT dt FROM lake_files WHERE replaced_at IS NULL AND bytes < ?1
-               GROUP BY dt HAVING count(*) >= ?2 ORDER BY count(*) DESC LIMIT 1";
+    let day = "SELECT dt FROM lake_files WHERE replaced_at IS NULL AND bytes < ?1 GROUP BY dt
+               HAVING count(*) >= ?2
+                   OR (count(*) > 1 AND sum(bytes) >= ?3 AND (sum(bytes) - max(bytes)) * ?4 >= max(bytes)
+                       AND dt < (SELECT max(dt) FROM lake_files))
+               ORDER BY count(*) DESC LIMIT 1";
     let mut days = db.prepare_cached(day)?;
-    let mut days = days.query(params![MERGE_BYTES as i64, MERGE_FILES as i64])?;
+    let limits = [MERGE_BYTES, MERGE_FILES as u64, MERGE_OVER_BYTES, MERGE_PART].map(|n| n as i64);
+    let mut days = days.query(limits)?;
     let Some(dt) = days.next()?.map(|row| row.get::<_, i64>(0)).transpose()? else { return Ok(None) };
     let mut statement = db.prepare_cached(
         "SELECT name, dt, first, last, rows, bytes FROM lake_files
@@ -336,6 +344,28 @@ mod tests {
         assert_eq!(files_on_disk(&local), 10, "queries may still read them");
         remove_replaced(local.folder(), &db, stream::now().plus_millis(REPLACED_STAYS + 1)).expect("removal");
         assert_eq!((files_on_disk(&local), rows()), (1, 9));
+    }
+
+    /// Catches a past day that stays in pieces for ever, and one that is written anew for each late quote.
+    #[test]
+    fn a_day_that_is_over_becomes_one_file_where_that_is_worth_it() {
+        let (_home, local) = stack(2);
+        let db = local.folder().table().expect("a table");
+        let due = |sizes: [u64; 2]| {
+            for (size, smallest) in sizes.iter().zip(["min", "max"]) {
+                let sql = format!(
+                    "UPDATE lake_files SET bytes = ? WHERE name = (SELECT {smallest}(name) FROM lake_files WHERE dt = 15764)"
+                );
+                db.execute(&sql, [*size as i64]).expect("a size");
+            }
+            merge_due(&db).expect("due").map(|files| files.len())
+        };
+        assert_eq!(due([900_000, 900_000]), None, "the newest day goes on");
+        db.execute("INSERT INTO lake_files VALUES ('later', 15765, 0, 0, 1, 1, NULL)", []).expect("a later day");
+        assert_eq!(due([900_000, 900_000]), Some(2));
+        assert_eq!(due([400_000, 400_000]), None, "small files cost little");
+        assert_eq!(due([9_000_000, 500_000]), None, "little that is new");
+        assert_eq!(due([9_000_000, 600_000]), Some(2));
     }
 
     /// Catches files of a killed process that whoever reads the folder would count twice, and a sweep that takes more.

@@ -267,22 +267,31 @@ impl Local {
         mut look: impl FnMut(&Role, Lag) -> bool,
     ) -> Result<Drained, Error> {
         let (table, stream) = (self.folder.table()?, self.folder.stream()?);
-        consumers::want_through(&table, through).map_err(|e| self.failed(e))?;
+        let mut waiting = lag(&table, &stream).map_err(|e| self.failed(e))?;
+        let mut is_wanted = false;
         loop {
-            let reached =
-                (|| Ok(consumers::checkpoint(&table, "process")?.min(consumers::checkpoint(&table, "archive")?)))();
-            if reached.map_err(|e| self.failed(e))? >= through {
-                return Ok(Drained::All);
-            }
-            let lag = lag(&table, &stream).map_err(|e| self.failed(e))?;
+            // What fails now, on a full disk for one, may not fail the next time: `look` decides how long to hope.
+            let seen = (|| {
+                if !is_wanted {
+                    consumers::want_through(&table, through)?;
+                    is_wanted = true;
+                }
+                waiting = lag(&table, &stream)?;
+                Ok(consumers::checkpoint(&table, "process")?.min(consumers::checkpoint(&table, "archive")?))
+            })();
+            let failure = match seen {
+                Ok(reached) if reached >= through => return Ok(Drained::All),
+                Ok(_) => None,
+                Err(error) => Some(self.failed(error).to_string()),
+            };
             let role = consumers.role();
-            if !look(&role, lag) {
-                let because = match (consumers.failure(), role) {
+            if !look(&role, waiting) {
+                let because = match (consumers.failure().or(failure), role) {
                     (Some(failure), _) => failure,
                     (None, Role::Theirs(holder)) => format!("{} runs the consumers and is behind", holder.name),
                     (None, _) => "the consumers are behind".into(),
                 };
-                return Ok(Drained::Missing { quotes: lag.process.max(lag.archive), because });
+                return Ok(Drained::Missing { quotes: waiting.process.max(waiting.archive), because });
             }
             thread::sleep(Duration::from_millis(2));
         }

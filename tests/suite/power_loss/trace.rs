@@ -1,10 +1,6 @@
-//! The log that `tests/testbed/power_loss.c` writes, and the library itself.
+//! The log that `tests/testbed/power_loss.c` writes.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{fs, path::Path};
 
 /// Something a process did.
 #[derive(Debug)]
@@ -28,20 +24,6 @@ pub(crate) enum What {
     SyncAllBegan { number: u64 },
     SyncAllEnded { number: u64 },
     Printed(Vec<u8>),
-}
-
-/// Compiles the library into this folder.
-pub(crate) fn library(folder: &Path) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/power_loss.c");
-    let library = folder.join("power_loss.so");
-    let compiled = Command::new("cc")
-        .args(["-std=gnu11", "-O1", "-Wall", "-Werror", "-shared", "-fPIC", "-o"])
-        .args([&library, &source])
-        .args(["-ldl", "-pthread"])
-        .status();
-    let compiled = compiled.expect("`cc` is needed to lose the power: install a C compiler (apt install gcc)");
-    assert!(compiled.success(), "'{}' does not compile", source.display());
-    library
 }
 
 /// Reads a log of what was done below `base`.

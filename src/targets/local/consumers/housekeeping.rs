@@ -10,12 +10,13 @@ use std::{
 
 /// How often there is housekeeping.
 pub(super) const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(30);
-/// Merging no more than this is done before the lease is given back, so that many short runs leave no heap of files.
-pub(super) const QUICK_MERGE_BYTES: u64 = 4 << 20;
+/// No larger merge is begun before the lease is given back, and none after so long: many short runs leave no heap of
+/// files, and nobody waits for a long one.
+const LAST_MERGES: (u64, Duration) = (4 << 20, Duration::from_secs(2));
 
 impl Session<'_> {
-    /// Lets go of what is too old, and merges small files, so many bytes of them at most.
-    pub(super) fn housekeep(&self, merge_bytes: u64) {
+    /// Lets go of what is too old, and merges small files.
+    pub(super) fn housekeep(&self) {
         let result = (|| -> Result<(), Failure> {
             let now = stream::now();
             {
@@ -34,17 +35,21 @@ impl Session<'_> {
             };
             while stream::prune(&stream, now.millis() - self.shared.settings.stream_retention, taken)? > 0 {}
             lake::remove_replaced(&self.shared.folder, &self.writer.blocking_lock(), now)?;
-            self.merge_days(merge_bytes)
+            self.merge_days()
         })();
         if let Err(failure) = result {
             self.report("housekeeping", &failure.error, HOUSEKEEPING_EVERY);
         }
     }
 
-    fn merge_days(&self, bytes: u64) -> Result<(), Failure> {
+    fn merge_days(&self) -> Result<(), Failure> {
         let started = Instant::now();
         // A lake of many days is merged over several rounds.
-        while started.elapsed() < HOUSEKEEPING_EVERY && !self.lost.load(Ordering::Acquire) {
+        while !self.lost.load(Ordering::Acquire) {
+            let (bytes, time) = if self.ended() { LAST_MERGES } else { (u64::MAX, HOUSEKEEPING_EVERY) };
+            if started.elapsed() >= time {
+                break;
+            }
             let due = lake::merge_due(&self.writer.blocking_lock())?;
             let Some(due) = due.filter(|files| files.iter().map(|f| f.bytes).sum::<u64>() <= bytes) else { break };
             let merged = lake::merge(&self.shared.folder, &due).map_err(Failure::of)?;

@@ -1,10 +1,7 @@
 //! The time for which this process has the lease.
 
 use super::{
-    Event, Events, PAUSES, POLL, Shared,
-    batches::ensure_run,
-    deliver::Failure,
-    housekeeping::{HOUSEKEEPING_EVERY, QUICK_MERGE_BYTES},
+    Event, Events, PAUSES, POLL, Shared, batches::ensure_run, deliver::Failure, housekeeping::HOUSEKEEPING_EVERY,
 };
 use crate::{
     error::Error,
@@ -67,6 +64,8 @@ impl<'s> Session<'s> {
                 named("process").spawn_scoped(scope, || self.process_loop(alerts)),
                 named("archive").spawn_scoped(scope, || self.archive_loop()),
                 named("alerts").spawn_scoped(scope, || self.publish(pending)),
+                // By itself: merging takes longer than a lease lasts.
+                named("housekeeping").spawn_scoped(scope, || self.housekeep_until_the_end()),
             ];
             if started.iter().any(Result::is_err) {
                 // Without all of them there is no point in having the lease.
@@ -75,7 +74,7 @@ impl<'s> Session<'s> {
             self.renew_until_the_end();
         });
         if !self.lost.load(Ordering::Acquire) {
-            self.housekeep(QUICK_MERGE_BYTES);
+            self.housekeep();
             let db = self.writer.blocking_lock();
             self.write_latencies(&db)?;
             self.lease.release(&db)?;
@@ -87,9 +86,7 @@ impl<'s> Session<'s> {
         self.shared.stop.load(Ordering::Acquire) || self.lost.load(Ordering::Acquire)
     }
 
-    /// Renews the lease, and keeps house now and then.
     fn renew_until_the_end(&self) {
-        let mut housekeeping = Instant::now();
         while !self.ended() {
             let asleep = Instant::now();
             while asleep.elapsed() < RENEWED_EVERY && !self.ended() {
@@ -102,13 +99,17 @@ impl<'s> Session<'s> {
             } else if let Err(error) = self.write_latencies(&db) {
                 self.report("process", &error.to_string(), RENEWED_EVERY);
             }
-            drop(db);
-            if housekeeping.elapsed() > HOUSEKEEPING_EVERY {
-                self.housekeep(u64::MAX);
-                housekeeping = Instant::now();
-            }
         }
         self.shared.wake.notify();
+    }
+
+    fn housekeep_until_the_end(&self) {
+        while !self.ended() {
+            self.sleep(HOUSEKEEPING_EVERY);
+            if !self.ended() {
+                self.housekeep();
+            }
+        }
     }
 
     pub(super) fn report(&self, consumer: &'static str, error: &str, pause: Duration) {

@@ -1,7 +1,8 @@
 //! Memory, whatever waits: a backlog that nobody took while it grew, drained by one process.
 
+use super::check;
 use crate::{
-    Result, check,
+    Result,
     process::{self, Usage},
     report::Report,
     say,

@@ -1,7 +1,8 @@
 //! Throughput of the whole process, against a plain loop that takes its turns on the same machine.
 
+use super::{baseline, check};
 use crate::{
-    Result, Sizes, baseline, check,
+    Result, Sizes,
     process::Usage,
     report::{Bound, Report, median},
     say,

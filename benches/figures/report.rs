@@ -11,6 +11,8 @@ const MEMORY: Bound = Bound::Below(300.0);
 pub enum Bound {
     /// Less than that.
     Below(f64),
+    /// That, or less.
+    AtMost(f64),
     /// That, or more.
     AtLeast(f64),
 }
@@ -19,6 +21,7 @@ impl Bound {
     fn holds(self, value: f64) -> bool {
         match self {
             Self::Below(bound) => value < bound,
+            Self::AtMost(bound) => value <= bound,
             Self::AtLeast(bound) => value >= bound,
         }
     }
@@ -28,6 +31,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Below(bound) => write!(f, "< {bound}"),
+            Self::AtMost(bound) => write!(f, "≤ {bound}"),
             Self::AtLeast(bound) => write!(f, "≥ {bound}"),
         }
     }

@@ -1,26 +1,28 @@
 //! How fast, how soon and in how much memory: what the README says of it, measured.
 //!
 //! ```text
-//! cargo bench --bench ingest                    everything, some five minutes
-//! cargo bench --bench ingest -- --runs 10       other sizes: --help
-//! cargo bench --bench ingest -- --quick         small sizes, as a test of the bench itself
+//! cargo bench --bench figures                       everything, some fifteen minutes
+//! cargo bench --bench figures -- --only ingest      a part: ingest, sql or start
+//! cargo bench --bench figures -- --runs 10          other sizes: --help
+//! cargo bench --bench figures -- --quick            small sizes, as a test of the bench itself
 //! ```
 //!
 //! What is timed is the whole process, from spawn to exit, on a fresh stack on a real disk. After each run every quote
-//! has to be in the table, in SQL and evaluated: a figure without that is none, and the bench fails. A missed bound
-//! is only said, for it may be the machine's. Prints a table, and as its last line all figures as JSON.
+//! has to be in the table, in SQL and evaluated, and every answer has to be right: a figure without that is none, and
+//! the bench fails. A missed bound is only said, for it may be the machine's. Prints a table, and as its last line all
+//! figures as JSON.
 
-mod backlog;
-mod baseline;
-mod check;
-mod latency;
+mod ingest;
 mod machine;
 mod process;
+#[path = "../../tests/suite/python.rs"]
+mod python;
 mod report;
+mod sql;
 mod stack;
-mod throughput;
+mod start;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use report::Report;
 use std::{env, fs, path::PathBuf, process::ExitCode, time::Duration};
 
@@ -33,10 +35,13 @@ const SYMBOLS: u32 = 50;
 /// Measures `stockpipe` against what its README says
 #[derive(Debug, Parser)]
 struct Arguments {
+    /// Measure this alone
+    #[arg(long, value_enum)]
+    only: Option<Part>,
     /// Small sizes, to test the bench: the figures say nothing
     #[arg(long)]
     quick: bool,
-    /// Runs of the throughput and of the plain loop [default: 3, quick: 1]
+    /// Runs of the throughput, of the plain loop and of each query [default: 3, quick: 1]
     #[arg(long)]
     runs: Option<usize>,
     /// Quotes of a throughput run and of a backlog [default: 1000000, quick: 50000]
@@ -48,6 +53,9 @@ struct Arguments {
     /// Seconds at 1,000 quotes a second [default: 20, quick: 3]
     #[arg(long)]
     seconds: Option<u64>,
+    /// Days of the lake that is queried, of 288,000 quotes each [default: 35, quick: 2]
+    #[arg(long)]
+    days: Option<u64>,
     /// On which disk: a folder below it is used and removed [default: the build folder's]
     #[arg(long, env = "STOCKPIPE_BENCH_DIR")]
     folder: Option<PathBuf>,
@@ -56,12 +64,24 @@ struct Arguments {
     bench: bool,
 }
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// Throughput, latency, memory
+    Ingest,
+    /// Queries, beside DuckDB
+    Sql,
+    /// What a command takes that has little to do
+    Start,
+}
+
 /// How much of everything.
 struct Sizes {
     runs: usize,
     count: u64,
     baseline_count: u64,
     latency: Duration,
+    days: u64,
 }
 
 impl Arguments {
@@ -76,6 +96,7 @@ impl Arguments {
             count: self.count.unwrap_or(or(1_000_000, 50_000)).max(1),
             baseline_count: self.baseline_count.unwrap_or(or(30_000, 2_000)).max(1),
             latency: Duration::from_secs(self.seconds.unwrap_or(or(20, 3)).max(1)),
+            days: self.days.unwrap_or(or(35, 2)).max(1),
         }
     }
 }
@@ -101,9 +122,18 @@ fn run(arguments: &Arguments) -> Result<()> {
     let mut report = Report::default();
 
     machine::look(folder.path(), "before", &mut report)?;
-    throughput::measure(folder.path(), &sizes, &mut report)?;
-    latency::measure(folder.path(), sizes.latency, &mut report)?;
-    backlog::measure(folder.path(), sizes.count, &mut report)?;
+    let wanted = |part| arguments.only.is_none_or(|only| only == part);
+    if wanted(Part::Start) {
+        start::measure(folder.path(), sizes.runs * 7, &mut report)?;
+    }
+    if wanted(Part::Ingest) {
+        ingest::throughput::measure(folder.path(), &sizes, &mut report)?;
+        ingest::latency::measure(folder.path(), sizes.latency, &mut report)?;
+        ingest::backlog::measure(folder.path(), sizes.count, &mut report)?;
+    }
+    if wanted(Part::Sql) {
+        sql::measure(folder.path(), sizes.days, sizes.runs, &mut report)?;
+    }
     machine::look(folder.path(), "after", &mut report)?;
 
     print!("{report}");

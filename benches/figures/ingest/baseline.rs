@@ -1,4 +1,4 @@
-//! The plain loop to compare with: `benches/baseline.py`.
+//! The plain loop to compare with: `benches/figures/ingest/baseline.py`.
 
 use crate::{Result, SYMBOLS, process};
 use serde_json::Value;
@@ -10,7 +10,7 @@ pub fn quotes_per_second(folder: &Path, count: u64, synchronous: &str) -> Result
         return Ok(None);
     }
     let mut command = Command::new("python3");
-    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/baseline.py")).arg("--folder").arg(folder);
+    command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/figures/ingest/baseline.py")).arg("--folder").arg(folder);
     command.args(["--synchronous", synchronous, "--count", &count.to_string(), "--symbols", &SYMBOLS.to_string()]);
     let (text, _) = process::output(command)?;
     let said: Value = serde_json::from_str(&text)?;

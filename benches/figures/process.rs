@@ -55,6 +55,28 @@ pub fn run(mut command: Command, mut on_line: impl FnMut(&str) -> ControlFlow<()
     Ok(Usage { wall, cpu, peak })
 }
 
+/// Runs a command to its end, which has to be a success, with its output going elsewhere.
+pub fn into(mut command: Command, out: Stdio) -> Result<Usage> {
+    let mut errors = tempfile::tempfile()?;
+    command.stdin(Stdio::null()).stdout(out).stderr(errors.try_clone()?);
+    let started = Instant::now();
+    let mut child = command.spawn()?;
+    let (pid, ended) = (child.id(), AtomicBool::new(false));
+    let (status, wall, peak) = thread::scope(|scope| {
+        let watching = scope.spawn(|| watch_peak(pid, &ended));
+        let status = child.wait();
+        let wall = started.elapsed();
+        ended.store(true, Ordering::Release);
+        (status, wall, watching.join().unwrap_or_default())
+    });
+    let status = status?;
+    if status.success() {
+        Ok(Usage { wall, cpu: None, peak })
+    } else {
+        Err(failure(&command, status, &mut errors)?.into())
+    }
+}
+
 /// Runs a command to its end and returns its whole output.
 pub fn output(command: Command) -> Result<(String, Usage)> {
     let mut text = String::new();

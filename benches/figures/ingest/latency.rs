@@ -4,8 +4,9 @@
 //! A real-time synthetic quote is put when it is due, and that is its timestamp, cut to the millisecond: what is
 //! measured from it is up to 1 ms too long.
 
+use super::check;
 use crate::{
-    Result, SYMBOLS, check,
+    Result, SYMBOLS,
     report::{Bound, Report, quantile},
     say,
     stack::{self, Stack, now_millis},

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::{
     env,
     ops::ControlFlow,
-    path::Path,
+    path::{Path, PathBuf},
     process::Command,
     sync::mpsc,
     thread::{self, JoinHandle},
@@ -62,6 +62,15 @@ impl Stack {
     pub fn status(&self) -> Result<Value> {
         let (text, _) = process::output(self.command(&["status", "--format", "json"]))?;
         Ok(serde_json::from_str(&text)?)
+    }
+
+    /// The lake's files that count.
+    pub fn live_files(&self) -> Result<Vec<PathBuf>> {
+        let stack = self.home.path().join("stockpipe");
+        let db = rusqlite::Connection::open(stack.join("table.db"))?;
+        let mut names = db.prepare("SELECT name FROM lake_files WHERE replaced_at IS NULL ORDER BY name")?;
+        let names = names.query_map([], |row| row.get::<_, String>(0))?;
+        Ok(names.map(|name| Ok(stack.join("lake").join(name?))).collect::<rusqlite::Result<_>>()?)
     }
 
     /// Holds the lease, so that nobody runs the consumers and what is sent waits.

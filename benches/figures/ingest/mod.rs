@@ -1,0 +1,7 @@
+//! How fast, how soon and in how much memory quotes get in.
+
+pub mod backlog;
+mod baseline;
+mod check;
+pub mod latency;
+pub mod throughput;
