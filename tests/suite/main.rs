@@ -30,4 +30,5 @@ mod python;
 mod settings;
 mod sql_differential;
 mod sql_notes;
+mod templates;
 mod yahoo;
