@@ -1,7 +1,7 @@
 //! What can be typed, and nothing else.
 
 use crate::settings::StackOptions;
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use serde::Deserialize;
 use std::path::PathBuf;
 
@@ -82,7 +82,7 @@ pub enum Command {
     Init(Init),
     /// Create the pipeline, or change its options
     Up(Up),
-    /// Send quotes into the pipeline
+    /// Send quotes into the pipeline, and see what becomes of them
     Stream(Stream),
     /// Ask the history: a saved query, or SQL of your own
     Query(Query),
@@ -90,8 +90,12 @@ pub enum Command {
     Latest(Latest),
     /// The signals that were raised
     Signals(Signals),
+    /// What flows through the stream, line by line, as it arrives
+    Tail(Tail),
     /// What is in the pipeline and how it does
     Status(Status),
+    /// Put set-aside lines, or a span of the stream, onto the stream again
+    Replay(Replay),
     /// See all of it in ten seconds, on recorded quotes, in a throw-away pipeline
     Demo,
     /// Take the pipeline down, data included
@@ -151,7 +155,8 @@ pub struct Stream {
     /// synthetic[:SYMBOLS]
     #[arg(long, value_name = "SOURCE", default_value = "yahoo")]
     pub source: String,
-    /// From quote to quote of a symbol, such as 500ms or 30s [default: 30s for yahoo, 1s for synthetic]
+    /// From quote to quote of a symbol, such as 500ms or 30s [default: 30s for yahoo, which takes no
+    /// less than 1s; 1s for synthetic]
     #[arg(long, value_name = "DURATION")]
     pub interval: Option<String>,
     /// Stop after so many quotes
@@ -224,6 +229,98 @@ pub struct Signals {
     #[arg(long, value_name = "TIME")]
     pub since: Option<String>,
 }
+
+/// `tail`.
+#[derive(Debug, Args)]
+#[command(after_help = TAIL_HELP)]
+pub struct Tail {
+    /// Only what has one of these as its partition key
+    #[arg(value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+    /// Begin with what arrived at this time or since, such as 10m (ago), 2026-11-20 or 2026-11-20T14:30:00Z
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Begin with so many of the newest lines [default: 10, or all with --since]
+    #[arg(short = 'n', long, value_name = "LINES")]
+    pub last: Option<u64>,
+    /// Go on with new lines as they arrive, until Ctrl-C (the default)
+    #[arg(short, long, overrides_with = "no_follow")]
+    pub follow: bool,
+    /// End after the lines that are there
+    #[arg(long, overrides_with = "follow")]
+    pub no_follow: bool,
+}
+
+/// What a program can rely on.
+const TAIL_HELP: &str = "It only reads: nothing waits for it, and nothing is stored or judged by it for others. With \
+--format json each line is an object, with --format csv a row: sequence, arrived_at, partition_key, reason (why it \
+is no quote, or null) and data, the line as it came. What is no UTF-8 is in data_hex instead, in hexadecimal \
+digits.";
+
+/// `replay`.
+#[derive(Debug, Args)]
+#[command(after_help = REPLAY_HELP, override_usage = REPLAY_USAGE)]
+#[command(group(ArgGroup::new("what").required(true).multiple(true)))]
+pub struct Replay {
+    /// Only what has one of these as its partition key
+    #[arg(value_name = "SYMBOL")]
+    pub symbols: Vec<String>,
+    /// Show what is set aside, replayed or not, and put nothing
+    #[arg(long, group = "what", help_heading = "What was set aside")]
+    pub list: bool,
+    /// Put set-aside lines again, byte for byte; each is marked, and not put a second time
+    #[arg(long, group = "what", help_heading = "What was set aside")]
+    pub set_aside: bool,
+    /// Only these, as --list names them: 42-7, or 42 for all of a record
+    #[arg(long, value_name = "ID", conflicts_with = "from", help_heading = "What was set aside")]
+    pub id: Vec<String>,
+    /// Only what arrived at this time or since, such as 10m (ago), 2026-11-20 or 2026-11-20T14:30:00Z
+    #[arg(long, value_name = "TIME", conflicts_with = "from", help_heading = "What was set aside")]
+    pub since: Option<String>,
+    /// Only those whose reason has this text in it
+    #[arg(long, value_name = "TEXT", conflicts_with = "from", help_heading = "What was set aside")]
+    pub reason: Option<String>,
+    /// Also what was replayed before
+    #[arg(long, conflicts_with_all = ["from", "list"], help_heading = "What was set aside")]
+    pub again: bool,
+    /// Put the stream's quotes again from this sequence (42 or 42-7) or time of arrival (as for --since) on
+    #[arg(
+        long,
+        group = "what",
+        value_name = "PLACE",
+        conflicts_with_all = ["list", "set_aside"],
+        help_heading = "A span of the stream"
+    )]
+    pub from: Option<String>,
+    /// Up to this sequence or time, it included [default: the newest]
+    #[arg(
+        long,
+        value_name = "PLACE",
+        conflicts_with_all = ["list", "set_aside"],
+        help_heading = "A span of the stream"
+    )]
+    pub to: Option<String>,
+    /// Publish the alerts of what they raise
+    #[arg(long, conflicts_with_all = ["list", "set_aside"], help_heading = "A span of the stream")]
+    pub alerts: bool,
+    /// Do not ask
+    #[arg(long, short)]
+    pub yes: bool,
+}
+
+/// Two commands in one.
+const REPLAY_USAGE: &str = "stockpipe replay [OPTIONS] <--list|--set-aside> [SYMBOL]...
+       stockpipe replay [OPTIONS] --from <PLACE> [SYMBOL]...";
+
+/// What comes of it.
+const REPLAY_HELP: &str = "What is put again is new on the stream: it gets new sequences and is judged anew. A quote \
+that is stored already counts as a duplicate and changes nothing, so what was interrupted can be repeated. Set-aside \
+lines stay as they came, and are marked once they are durable (a crash in between can put some twice, as \
+duplicates); what is still no quote is set aside again. Quotes of a span get the origin `replay` and raise no \
+alerts; those of a backfill stay what they are.
+
+To mend lines by hand: `stockpipe replay --list --format json` gives their bytes as `data` (what is no UTF-8 as \
+`data_hex`); send the mended ones with `stockpipe stream --source replay:-`.";
 
 /// `status`.
 #[derive(Debug, Args)]

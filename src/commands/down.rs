@@ -7,7 +7,6 @@ use crate::{
     settings::Settings,
     targets::local::Local,
 };
-use std::io::{self, BufRead, IsTerminal};
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Error> {
@@ -56,7 +55,7 @@ pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Err
     let data = [
         format!("{} in the table, {}", plural(table, "quote"), plural(status.signals.0, "signal")),
         format!("{} in the lake, {}", plural(lake.1, "row"), plural(lake.0, "file")),
-        format!("{} set aside", plural(status.set_aside.0, "record")),
+        format!("{} set aside", plural(status.set_aside.0 + status.replayed, "line")),
     ];
     let (goes, stays): (Vec<String>, Vec<String>) = if arguments.keep_data {
         (vec!["the stream".into()], data.to_vec())
@@ -108,12 +107,10 @@ fn confirm(name: &str, yes: bool) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
-    let not_confirmed = |why: &str| Error::new(format!("nothing was removed: {why}")).status(ExitStatus::NotConfirmed);
-    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(not_confirmed("confirm with --yes (there is no terminal to ask on)"));
+    let undone = "nothing was removed";
+    if super::ask(&format!("Type the stack's name to go on ({name}):"), undone)? == name {
+        Ok(())
+    } else {
+        Err(Error::new(format!("{undone}: that is not the name")).status(ExitStatus::NotConfirmed))
     }
-    style::say(&format!("Type the stack's name to go on ({name}):"));
-    let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|e| not_confirmed(&e.to_string()))?;
-    if answer.trim() == name { Ok(()) } else { Err(not_confirmed("that is not the name")) }
 }

@@ -6,9 +6,11 @@ mod down;
 mod init;
 mod latest;
 mod query;
+mod replay;
 mod signals;
 mod status;
 mod stream;
+mod tail;
 mod up;
 
 use crate::{
@@ -16,9 +18,14 @@ use crate::{
     error::{Error, ExitStatus},
     report::{progress::Progress, style, table},
     settings::Settings,
-    targets::local::{Drained, Local, consumers::Event},
+    sources,
+    targets::local::{self, Drained, Local, consumers::Event},
 };
-use pipeline::{Raised, Symbol};
+use pipeline::{Date, Raised, Symbol, Timestamp};
+use std::{
+    io::{self, BufRead, IsTerminal},
+    ops::{Deref, Range},
+};
 
 /// Runs a command.
 pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
@@ -31,6 +38,8 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Query(query) => query::run(&settings()?, &query),
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
+        Command::Tail(tail) => tail::run(&settings()?, &tail),
+        Command::Replay(replay) => replay::run(&settings()?, &replay),
         Command::Status(status) => status::run(&settings()?, &status),
         Command::Demo => demo::run(),
         Command::Down(down) => down::run(&settings()?, &down),
@@ -57,6 +66,39 @@ fn symbols(typed: &[String]) -> Result<Vec<Symbol>, Error> {
         })
     };
     typed.iter().map(parse).collect()
+}
+
+/// The time that was typed for an option: a time, a date, or how long ago.
+fn moment(option: &str, text: &str) -> Result<Timestamp, Error> {
+    let ago = || {
+        let ago = sources::parse_duration(text).ok()?;
+        Some(local::stream::now().plus_millis(-i64::try_from(ago.as_millis()).ok()?))
+    };
+    Timestamp::parse(text).or_else(|| Date::parse(text).map(Date::start)).or_else(ago).ok_or_else(|| {
+        Error::new(format!("--{option} '{}'", style::visible(text)))
+            .because("not a time such as 2026-11-20T14:30:00Z, a date, or how long ago, such as 10m")
+            .status(ExitStatus::Usage)
+    })
+}
+
+/// A time at which something arrived, for people: `14:30:00.125` today, `11-20 14:30` on another day. In UTC.
+fn clock(time: Timestamp, today: Date) -> String {
+    let text = time.to_string();
+    let part = |range: Range<usize>| text.get(range).unwrap_or_default();
+    if time.date() == today { part(11..23).into() } else { format!("{} {}", part(5..10), part(11..16)) }
+}
+
+/// Asks on the terminal, and gives the answer. Where there is none to ask on, or no answer, `undone` says what was not
+/// done.
+fn ask(question: &str, undone: &str) -> Result<String, Error> {
+    let not_confirmed = |why: &str| Error::new(format!("{undone}: {why}")).status(ExitStatus::NotConfirmed);
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return Err(not_confirmed("confirm with --yes (there is no terminal to ask on)"));
+    }
+    style::say(question);
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).map_err(|e| not_confirmed(&e.to_string()))?;
+    Ok(answer.trim().to_owned())
 }
 
 /// Takes what waits before a question is answered, and says what is missing if that takes too long.
@@ -108,7 +150,7 @@ fn alert_line(raised: &Raised) -> String {
                 pipeline::Direction::Sell => style::BAD,
             };
             format!(
-                "{}  {:<8} {} at {}   SMA-5 {} / SMA-20 {}",
+                "{}  {:<8} {} at {}   SMA-5/20 {} / {}",
                 signal.timestamp,
                 signal.symbol,
                 // Padded before it is painted: escapes have no width.
@@ -133,11 +175,15 @@ fn alert_line(raised: &Raised) -> String {
 
 /// Which of these symbols the stack does not know: an error where it knows none of them, a note where it knows some.
 fn check_known(local: &Local, symbols: &[Symbol]) -> Result<ExitStatus, Error> {
-    let unknown = local.unknown(symbols)?;
+    say_unknown(local, symbols, &local.unknown(symbols)?)
+}
+
+/// As [`check_known`], where it is found out already which of them are unknown.
+fn say_unknown<S: Deref<Target = str>>(local: &Local, symbols: &[S], unknown: &[S]) -> Result<ExitStatus, Error> {
     if unknown.is_empty() {
         return Ok(ExitStatus::Done);
     }
-    let named = unknown.iter().map(|s| format!("'{s}'")).collect::<Vec<_>>().join(", ");
+    let named = unknown.iter().map(|s| format!("'{}'", style::visible(s))).collect::<Vec<_>>().join(", ");
     let what = format!("there is no quote of {named} in stack '{}'", local.folder().name());
     let known = local.symbols()?;
     let nearest = unknown.first().and_then(|unknown| nearest(unknown, known.iter().map(String::as_str)));
@@ -166,4 +212,16 @@ fn shortened(names: &[String]) -> String {
 fn nearest<'n>(typed: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let score = |name: &str| strsim::jaro_winkler(&typed.to_lowercase(), &name.to_lowercase());
     names.map(|name| (score(name), name)).filter(|(s, _)| *s > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, n)| n)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_arrival_on_another_day_has_its_date() {
+        let time = Timestamp::parse("2026-11-20T14:30:00.125Z").expect("a time");
+        assert_eq!(clock(time, time.date()), "14:30:00.125");
+        assert_eq!(clock(time, time.date().plus_days(1)), "11-20 14:30");
+    }
 }

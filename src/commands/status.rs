@@ -85,7 +85,11 @@ fn write_lines(out: &mut impl Write, local: &Local, status: &Status) -> io::Resu
     writeln!(out, "  signals    {}{pending}", count(status.signals.0))?;
     let (files, rows, size) = status.lake;
     writeln!(out, "  lake       {} in {}, {}", plural(rows, "row"), plural(files, "file"), bytes(size))?;
-    writeln!(out, "  set aside  {}{reason}", count(*aside))?;
+    let replayed = match status.replayed {
+        0 => String::new(),
+        replayed => format!(" (and {} replayed)", count(replayed)),
+    };
+    writeln!(out, "  set aside  {}{replayed}{reason}", count(*aside))?;
     writeln!(out, "  disk       {}", bytes(status.bytes))
 }
 
@@ -110,6 +114,7 @@ fn json(local: &Local, status: &Status) -> serde_json::Value {
         "alerts_pending": status.signals.1,
         "set_aside": status.set_aside.0,
         "set_aside_last_reason": status.set_aside.1,
+        "set_aside_replayed": status.replayed,
         "lake_files": status.lake.0,
         "lake_rows": status.lake.1,
         "lake_bytes": status.lake.2,

@@ -36,6 +36,9 @@ const DOTS_DOWN: usize = 4;
 /// The bit of each dot, from the character U+2800, by row and column.
 const DOTS: [[u32; DOTS_ACROSS]; DOTS_DOWN] = [[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]];
 
+/// From low to high.
+const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
 /// One line of a chart.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
@@ -79,6 +82,19 @@ pub fn chart(labels: &[String], series: &[Series], screen: Screen) -> String {
     chart.push_str(below.trim_end());
     chart.push('\n');
     chart
+}
+
+/// The last values as bars from the lowest to the highest of them, at most `width`: `▁▂▃▅▇`.
+#[must_use]
+pub fn spark(values: &[f64], width: usize) -> String {
+    let values = values.get(values.len().saturating_sub(width)..).unwrap_or_default();
+    let (low, high) = values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)));
+    let bar = |value: &f64| match (value - low) / (high - low) {
+        share if share.is_finite() => BARS.get((share * 7.0).round() as usize).copied().unwrap_or(' '),
+        // All are the same: the middle.
+        _ => '▄',
+    };
+    values.iter().map(bar).collect()
 }
 
 /// `⠤ close   • sma_5   + sma_20`.
@@ -320,5 +336,13 @@ mod tests {
         let drawn = chart(&days(31), &trend(), colourful);
         assert!(drawn.contains("\u{1b}["));
         assert_eq!(anstream::adapter::strip_str(&drawn).to_string(), chart(&days(31), &trend(), screen(40, 10)));
+    }
+
+    #[test]
+    fn sparks() {
+        assert_eq!(spark(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0], 20), "▁▂▃▄▅▆▇█");
+        assert_eq!(spark(&[1.0, 2.0, 3.0, 2.0], 2), "█▁");
+        assert_eq!(spark(&[5.0, 5.0], 8), "▄▄");
+        assert_eq!(spark(&[], 8), "");
     }
 }

@@ -5,6 +5,8 @@
 //! end quietly.
 
 pub mod chart;
+pub mod live;
+pub mod pane;
 pub mod progress;
 pub mod style;
 pub mod table;

@@ -1,89 +1,69 @@
 //! How far something long has come: a bar or a spinner on a terminal, now and then a plain line elsewhere.
 
-use super::style::{self, visible};
-use indicatif::{ProgressBar, ProgressStyle};
-use std::{
-    io::IsTerminal,
-    time::{Duration, Instant},
+use super::{
+    pane::{Pane, Size},
+    style::{self, visible},
+    table::cut,
 };
+use std::time::{Duration, Instant};
+use unicode_width::UnicodeWidthStr;
 
 /// From one plain line to the next.
 const PLAIN_EVERY: Duration = Duration::from_secs(10);
-/// From one picture of the spinner to the next.
-const TICK: Duration = Duration::from_millis(100);
-
-// A message that is too long for the line is cut: a second line would not be cleared.
-const BAR: &str = "{prefix}  {bar:16}  {human_pos} of {human_len}  {elapsed}  {wide_msg}";
-const COUNTED: &str = "{spinner} {prefix}  {human_pos}  {elapsed}  {wide_msg}";
-/// Where nothing is counted, or not yet: a 0 would say that nothing happens.
-const UNCOUNTED: &str = "{spinner} {prefix}  {elapsed}  {wide_msg}";
-
-fn set_template(bar: &ProgressBar, template: &str) {
-    // The templates are right; were one not, the bar would look otherwise.
-    if let Ok(style) = ProgressStyle::with_template(template) {
-        bar.set_style(style.progress_chars("━╸ "));
-    }
-}
+/// From one picture to the next.
+const DRAWN_EVERY: Duration = Duration::from_millis(100);
+/// What a spinner looks like, one after the other.
+const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
+/// Columns of a bar where there is room.
+const BAR: usize = 16;
 
 /// The progress of one piece of work, on stderr. Dropped, it is cleared.
 pub struct Progress {
+    work: Work,
     shown: Shown,
 }
 
 enum Shown {
-    Terminal(ProgressBar),
-    Plain(Plain),
+    Terminal {
+        pane: Pane,
+        drawn: Instant,
+    },
+    Plain {
+        /// When the last line was due.
+        said: Instant,
+    },
 }
 
 impl Progress {
     /// Begins: a bar where the total is known, a spinner otherwise. `what` is what is done, such as `replay a.csv`.
     #[must_use]
     pub fn new(what: &str, total: Option<u64>) -> Self {
-        if !std::io::stderr().is_terminal() {
-            return Self { shown: Shown::Plain(Plain::new(what, total, Instant::now())) };
-        }
-        let (bar, template) = match total {
-            Some(total) => (ProgressBar::new(total), BAR),
-            None => (ProgressBar::new_spinner(), UNCOUNTED),
+        let began = Instant::now();
+        let shown = if Pane::is_possible() {
+            Shown::Terminal { pane: Pane::new(), drawn: began }
+        } else {
+            Shown::Plain { said: began }
         };
-        set_template(&bar, template);
-        bar.set_prefix(visible(what).into_owned());
-        bar.enable_steady_tick(TICK);
-        Self { shown: Shown::Terminal(bar) }
+        Self { work: Work::new(what, total, began), shown }
     }
 
-    /// So much is done. Call it often: a plain line comes out of a call, never on its own.
+    /// So much is done. Call it often: what is shown comes out of a call, never on its own.
     pub fn set(&mut self, done: u64) {
-        match &mut self.shown {
-            Shown::Terminal(bar) => {
-                if bar.length().is_none() && bar.position() == 0 && done > 0 {
-                    set_template(bar, COUNTED);
-                }
-                bar.set_position(done);
-            }
-            Shown::Plain(plain) => {
-                plain.done = done;
-                plain.say();
-            }
-        }
+        self.work.done = done;
+        self.show();
     }
 
     /// What is going on now.
     pub fn message(&mut self, text: &str) {
-        match &mut self.shown {
-            Shown::Terminal(bar) => bar.set_message(visible(text).into_owned()),
-            Shown::Plain(plain) => {
-                plain.message = visible(text).into_owned();
-                plain.say();
-            }
-        }
+        self.work.message = visible(text).into_owned();
+        self.show();
     }
 
     /// Prints a line to stderr, above the bar.
-    pub fn say(&self, line: &str) {
-        match &self.shown {
-            Shown::Terminal(bar) => bar.suspend(|| style::say(line)),
-            Shown::Plain(_) => style::say(line),
+    pub fn say(&mut self, line: &str) {
+        match &mut self.shown {
+            Shown::Terminal { pane, .. } => pane.say(line),
+            Shown::Plain { .. } => style::say(line),
         }
     }
 
@@ -91,53 +71,83 @@ impl Progress {
     pub fn finish(self) {
         drop(self);
     }
+
+    fn show(&mut self) {
+        let now = Instant::now();
+        match &mut self.shown {
+            Shown::Terminal { pane, drawn } => {
+                if now.duration_since(*drawn) >= DRAWN_EVERY {
+                    *drawn = now;
+                    pane.show(vec![self.work.picture(now, Size::now().width)]);
+                }
+            }
+            Shown::Plain { said } => {
+                if now.duration_since(*said) >= PLAIN_EVERY {
+                    *said = now;
+                    style::say(&self.work.line(now));
+                }
+            }
+        }
+    }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
-        if let Shown::Terminal(bar) = &self.shown {
-            bar.finish_and_clear();
+        if let Shown::Terminal { pane, .. } = &mut self.shown {
+            pane.clear();
         }
     }
 }
 
-/// What the plain lines say, and when.
-struct Plain {
+/// How far it is.
+struct Work {
     what: String,
     total: Option<u64>,
     began: Instant,
-    /// When the last line was due.
-    said: Instant,
     done: u64,
     message: String,
 }
 
-impl Plain {
-    fn new(what: &str, total: Option<u64>, now: Instant) -> Self {
-        Self { what: visible(what).into_owned(), total, began: now, said: now, done: 0, message: String::new() }
+impl Work {
+    fn new(what: &str, total: Option<u64>, began: Instant) -> Self {
+        Self { what: visible(what).into_owned(), total, began, done: 0, message: String::new() }
     }
 
-    fn say(&mut self) {
-        if let Some(line) = self.line(Instant::now()) {
-            style::say(&line);
-        }
-    }
-
-    /// A line, where one is due.
-    fn line(&mut self, now: Instant) -> Option<String> {
-        if now.duration_since(self.said) < PLAIN_EVERY {
-            return None;
-        }
-        self.said = now;
-        let done = match self.total {
+    /// How much of how much; nothing where nothing is counted, or not yet: a 0 would say that nothing happens.
+    fn counted(&self) -> String {
+        match self.total {
             Some(total) => format!("{} of {}", style::count(self.done), style::count(total)),
             None if self.done > 0 => style::count(self.done),
             None => String::new(),
-        };
+        }
+    }
+
+    /// A plain line.
+    fn line(&self, now: Instant) -> String {
         let time = style::elapsed(now.duration_since(self.began));
-        let parts = [done, time, self.message.clone()];
+        let parts = [self.counted(), time, self.message.clone()];
         let parts: Vec<&str> = parts.iter().map(String::as_str).filter(|part| !part.is_empty()).collect();
-        Some(format!("{}: {}", self.what, parts.join(", ")))
+        format!("{}: {}", self.what, parts.join(", "))
+    }
+
+    /// A line with a bar or a spinner, no wider than this; the bar gives way to the texts.
+    fn picture(&self, now: Instant, width: usize) -> String {
+        let elapsed = now.duration_since(self.began);
+        let time = style::elapsed(Duration::from_secs(elapsed.as_secs().max(1)));
+        let parts = [self.counted(), time, self.message.clone()];
+        let parts: String = parts.iter().filter(|part| !part.is_empty()).map(|part| format!("  {part}")).collect();
+        let line = match self.total {
+            Some(total) => {
+                let bar = BAR.min(width.saturating_sub(self.what.width() + 2 + parts.width()));
+                let full = (self.done.min(total) as f64 / total.max(1) as f64 * bar as f64) as usize;
+                format!("{}  {:<bar$}{parts}", self.what, "━".repeat(full))
+            }
+            None => {
+                let picture = elapsed.as_millis() / DRAWN_EVERY.as_millis() % SPINNER.len() as u128;
+                format!("{} {}{parts}", SPINNER.get(picture as usize).unwrap_or(&' '), self.what)
+            }
+        };
+        cut(&line, width).into_owned()
     }
 }
 
@@ -146,26 +156,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plain_line_every_ten_seconds() {
+    fn plain_lines() {
         let began = Instant::now();
         let after = |seconds| began + Duration::from_secs(seconds);
-        let mut plain = Plain::new("replay a.csv", Some(50_000), began);
-        plain.done = 12_345;
-        assert_eq!(plain.line(after(9)), None);
-        assert_eq!(plain.line(after(10)).as_deref(), Some("replay a.csv: 12,345 of 50,000, 10 s"));
-        assert_eq!(plain.line(after(19)), None);
-        plain.message = "waiting".into();
-        assert_eq!(plain.line(after(65)).as_deref(), Some("replay a.csv: 12,345 of 50,000, 1:05, waiting"));
-        let mut endless = Plain::new("up\u{1b}", None, began);
-        assert_eq!(endless.line(after(10)).as_deref(), Some("up\\u{1b}: 10 s"));
+        let mut work = Work::new("replay a.csv", Some(50_000), began);
+        work.done = 12_345;
+        assert_eq!(work.line(after(10)), "replay a.csv: 12,345 of 50,000, 10 s");
+        work.message = "waiting".into();
+        assert_eq!(work.line(after(65)), "replay a.csv: 12,345 of 50,000, 1:05, waiting");
+        let mut endless = Work::new("up\u{1b}", None, began);
+        assert_eq!(endless.line(after(10)), "up\\u{1b}: 10 s");
         endless.done = 5;
-        assert_eq!(endless.line(after(20)).as_deref(), Some("up\\u{1b}: 5, 20 s"));
+        assert_eq!(endless.line(after(20)), "up\\u{1b}: 5, 20 s");
     }
 
     #[test]
-    fn the_bar_s_templates_are_understood() {
-        for template in [BAR, COUNTED, UNCOUNTED] {
-            assert!(ProgressStyle::with_template(template).is_ok());
+    fn bars_and_spinners() {
+        let began = Instant::now();
+        let after = |millis| began + Duration::from_millis(millis);
+        let mut work = Work::new("replay a.csv", Some(1000), began);
+        work.done = 500;
+        assert_eq!(work.picture(after(300), 80), "replay a.csv  ━━━━━━━━          500 of 1,000  1 s");
+        assert_eq!(work.picture(after(300), 40), "replay a.csv  ━━━      500 of 1,000  1 s");
+        work.done = 2000;
+        assert_eq!(work.picture(after(65_000), 80), "replay a.csv  ━━━━━━━━━━━━━━━━  2,000 of 1,000  1:05");
+        work.total = None;
+        assert_eq!(work.picture(after(2200), 80), "⠹ replay a.csv  2,000  2 s");
+        work.message = "storing 7".into();
+        for width in 0..60 {
+            let picture = work.picture(after(100), width);
+            assert!(picture.width() <= width.max(1), "{width}: {picture}");
         }
+        assert_eq!(Work::new("", Some(0), began).picture(began, 80).matches('━').count(), 0);
     }
 }

@@ -6,6 +6,7 @@
 use anstyle::{AnsiColor, Style};
 use std::{borrow::Cow, fmt::Write as _, io::Write as _, time::Duration};
 use terminal_size::{Height, Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
 
 /// What was done, or is as it should be.
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -112,6 +113,21 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The beginning of what may be anything, at most so many bytes of it, as one line that a terminal shows: what is no
+/// UTF-8 is written as `\xff`.
+#[must_use]
+pub fn visible_bytes(bytes: &[u8], most: usize) -> String {
+    let mut shown = String::new();
+    for chunk in bytes.get(..most).unwrap_or(bytes).utf8_chunks() {
+        shown.push_str(&visible(chunk.valid()));
+        shown.extend(chunk.invalid().iter().map(|byte| format!("\\x{byte:02x}")));
+    }
+    if bytes.len() > most {
+        shown.push('…');
+    }
+    shown
+}
+
 /// A count with its thousands apart: `12,345`.
 #[must_use]
 pub fn count(number: u64) -> String {
@@ -130,6 +146,15 @@ pub fn count(number: u64) -> String {
 #[must_use]
 pub fn plural(number: u64, what: &str) -> String {
     format!("{} {what}{}", count(number), if number == 1 { "" } else { "s" })
+}
+
+/// A large number with about three digits: `48.1 M`; a small one with at most two places: `0.25`.
+#[must_use]
+pub fn compact(number: f64) -> String {
+    if number < 9.995 {
+        return trimmed(number, 2);
+    }
+    scaled(number, &["", " k", " M", " G", " T", " P", " E"])
 }
 
 /// A size: `900 B`, `12 kB`, `9.1 MB`; a kB is 1000 bytes.
@@ -152,6 +177,12 @@ fn scaled(mut number: f64, units: &[&str]) -> String {
     // Up to three digits; a trailing `.0` says nothing.
     let text = if whole || number >= 99.95 { format!("{number:.0}") } else { format!("{number:.1}") };
     format!("{}{unit}", text.strip_suffix(".0").unwrap_or(&text))
+}
+
+/// Columns of the screen that a styled text takes.
+#[must_use]
+pub fn width(text: &str) -> usize {
+    anstream::adapter::strip_str(text).map(UnicodeWidthStr::width).sum()
 }
 
 /// How many a second: `285,000/s`, `2.5/s`. Nothing was measured where no time has passed: `-`.
@@ -205,6 +236,8 @@ mod tests {
     fn numbers_for_people() {
         let counts = [0, 999, 1000, 12_345, 1_234_567].map(count);
         assert_eq!(counts, ["0", "999", "1,000", "12,345", "1,234,567"]);
+        let compacted = [0.0, 0.256, 9.995, 950.0, 12_000.0, 999_400.0, 48_123_456.0, 1e20].map(compact);
+        assert_eq!(compacted, ["0", "0.26", "10", "950", "12 k", "999 k", "48.1 M", "100 E"]);
         assert_eq!([0, 1, 1000].map(|n| plural(n, "quote")), ["0 quotes", "1 quote", "1,000 quotes"]);
         let sizes = [0, 999, 12_000, 9_100_000, 999_949, 999_950, 123_456_789_000].map(bytes);
         assert_eq!(sizes, ["0 B", "999 B", "12 kB", "9.1 MB", "1 MB", "1 MB", "123 GB"]);
@@ -232,6 +265,14 @@ mod tests {
         assert_eq!(visible("AAPL ▲ é"), "AAPL ▲ é");
         assert_eq!(visible("a\u{1b}[31m\nb\t\u{7f}\u{9b}"), "a\\u{1b}[31m\\nb\\t\\u{7f}\\u{9b}");
         assert_eq!(visible("\u{202e}cba"), "\\u{202e}cba");
+    }
+
+    #[test]
+    fn any_bytes_are_shown_as_one_line() {
+        assert_eq!(visible_bytes("{\"é\": 1}".as_bytes(), 100), "{\"é\": 1}");
+        assert_eq!(visible_bytes(b"a\x1b[2J\n\xff\xc3(\r", 100), "a\\u{1b}[2J\\n\\xff\\xc3(\\r");
+        assert_eq!(visible_bytes(b"abcdef", 3), "abc…");
+        assert_eq!(visible_bytes(b"abc", 3), "abc");
     }
 
     #[test]

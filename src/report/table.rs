@@ -124,7 +124,8 @@ impl<W: Write> Writer<W> {
 }
 
 /// The error below one of the CSV writer, whose kind would be lost otherwise.
-fn io_error(error: csv::Error) -> io::Error {
+#[must_use]
+pub fn io_error(error: csv::Error) -> io::Error {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error,
         other => io::Error::other(format!("{other:?}")),
@@ -136,7 +137,8 @@ fn cell(row: &Row, at: usize) -> Option<&str> {
 }
 
 /// A row as a JSON object.
-fn object(columns: &[Column], row: &Row) -> Vec<u8> {
+#[must_use]
+pub fn object(columns: &[Column], row: &Row) -> Vec<u8> {
     let mut json = vec![b'{'];
     for (at, column) in columns.iter().enumerate() {
         if at > 0 {
@@ -310,12 +312,13 @@ impl<'a> Layout<'a> {
 }
 
 /// A number's text before its point, and from it on.
-fn at_point(number: &str) -> (&str, &str) {
+pub(super) fn at_point(number: &str) -> (&str, &str) {
     number.split_at(number.find('.').unwrap_or(number.len()))
 }
 
 /// The text in at most so many columns of the screen.
-fn cut(text: &str, width: usize) -> Cow<'_, str> {
+#[must_use]
+pub fn cut(text: &str, width: usize) -> Cow<'_, str> {
     if text.width() <= width {
         return Cow::Borrowed(text);
     }

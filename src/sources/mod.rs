@@ -64,6 +64,9 @@ pub trait Source: Send {
     /// How many quotes it has in all, where it knows.
     fn total(&self) -> Option<u64>;
 
+    /// Which symbols it has, in the order in which they are to be shown; none where only their quotes will say.
+    fn symbols(&self) -> Vec<Symbol>;
+
     /// What is to be said since the last call: the same thing once, not at every poll. It may hold something back to
     /// say more of it together, but at the end there is no later.
     fn notes(&mut self, _is_end: bool) -> Vec<Note> {
@@ -106,6 +109,8 @@ pub struct SourceError {
     pub what: String,
     /// What is wrong with it.
     pub cause: String,
+    /// What can be done.
+    pub hint: Option<&'static str>,
 }
 
 /// A text that is nothing the option takes. It does not repeat the text: whoever shows it names the option.

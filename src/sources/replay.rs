@@ -62,7 +62,7 @@ impl Replay {
         if file.as_os_str() == "-" {
             return Ok(Self::new("stdin", Box::new(io::stdin()), options));
         }
-        let failed = |cause: String| SourceError { what: file.display().to_string(), cause };
+        let failed = |cause: String| SourceError { what: file.display().to_string(), cause, hint: None };
         let opened = File::open(file).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => failed("no such file".into()),
             _ => failed(e.to_string()),
@@ -133,7 +133,8 @@ impl Source for Replay {
                         return Ok(Flow::More);
                     }
                     let kind = self.lines.next(&mut self.line);
-                    let kind = kind.map_err(|e| SourceError { what: self.file.clone(), cause: e.to_string() })?;
+                    let kind =
+                        kind.map_err(|e| SourceError { what: self.file.clone(), cause: e.to_string(), hint: None })?;
                     if kind == Line::End {
                         return Ok(Flow::End);
                     }
@@ -162,6 +163,12 @@ impl Source for Replay {
 
     fn total(&self) -> Option<u64> {
         None
+    }
+
+    fn symbols(&self) -> Vec<Symbol> {
+        let mut symbols: Vec<Symbol> = self.symbols.iter().cloned().collect();
+        symbols.sort();
+        symbols
     }
 }
 

@@ -98,7 +98,7 @@ impl Walk {
 impl Synthetic {
     /// Walks for so many symbols, or for those that the options name.
     pub(super) fn open(symbols: Option<u32>, options: SourceOptions) -> Result<Self, SourceError> {
-        let failed = |cause: &str| Err(SourceError { what: "synthetic".into(), cause: cause.into() });
+        let failed = |cause: &str| Err(SourceError { what: "synthetic".into(), cause: cause.into(), hint: None });
         let Ok(interval @ 1..) = u64::try_from(options.interval.as_millis()) else {
             return failed("the interval is to be 1 ms or more");
         };
@@ -138,7 +138,7 @@ impl Synthetic {
         let symbols = self.walks.len() as u64;
         // How far each step takes market time ahead of the clock, in milliseconds.
         let gain = self.interval as f64 * self.speed.gain();
-        let failed = |cause: &str| SourceError { what: "synthetic".into(), cause: cause.into() };
+        let failed = |cause: &str| SourceError { what: "synthetic".into(), cause: cause.into(), hint: None };
         let (first, left) = match (self.start, self.total) {
             (Some(first), None) if gain > 0.0 => {
                 let behind = now.millis().saturating_sub(first.millis());
@@ -183,6 +183,10 @@ impl Source for Synthetic {
 
     fn total(&self) -> Option<u64> {
         self.total
+    }
+
+    fn symbols(&self) -> Vec<Symbol> {
+        self.walks.iter().map(|walk| walk.symbol.clone()).collect()
     }
 }
 

@@ -121,7 +121,7 @@ fn nothing_but_rubbish_is_all_set_aside() {
         home.write("rubbish", [b"date,open\n\x00\x01\x02\n\n\xff\n".as_slice(), &[b'z'; (1 << 20) + 7]].concat());
     let ended = home.run(["stream", "--source", &crate::harness::replay_of(&file)]).expect(0);
     // The last line is longer than a line can be, and comes in two pieces.
-    ended.says(&["5 sent, 0 stored, 5 set aside", "stockpipe status"]);
+    ended.says(&["5 sent, 0 stored, 5 set aside", "stockpipe replay --list"]);
     let lengths = home.table_db("SELECT length(bytes) FROM set_aside ORDER BY record, line").concat();
     assert_eq!(lengths, ["9", "3", "1", "1048576", "7"]);
     home.run(["latest"]).expect(0).says(&["No quote is in the table"]);

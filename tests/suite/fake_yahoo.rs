@@ -20,6 +20,7 @@ pub struct Fake {
 #[derive(Default)]
 struct Shared {
     asked: Mutex<Vec<Asked>>,
+    connections: AtomicUsize,
     open: AtomicUsize,
     most: AtomicUsize,
 }
@@ -112,6 +113,7 @@ impl Fake {
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let (shared, answer) = (Arc::clone(&theirs), Arc::clone(&answer));
+                shared.connections.fetch_add(1, Ordering::SeqCst);
                 thread::spawn(move || shared.serve(stream, &*answer));
             }
         });
@@ -128,6 +130,11 @@ impl Fake {
         self.shared.asked.lock().expect("no panic").clone()
     }
 
+    /// How many connections were made.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
     /// The most requests that were under way at once.
     pub fn most_at_once(&self) -> usize {
         self.shared.most.load(Ordering::SeqCst)
@@ -135,42 +142,50 @@ impl Fake {
 }
 
 impl Shared {
+    /// Answers the requests of one connection, until one of the two sides ends it.
     fn serve(&self, mut stream: TcpStream, answer: &dyn Fn(&str, usize) -> Reply) {
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            match stream.read(&mut byte) {
-                Ok(1) => head.push(byte[0]),
-                _ => return,
+        while let Some(head) = head(&mut stream) {
+            // Through a proxy the whole address comes.
+            let path = head.split(' ').nth(1).unwrap_or_default().split_once("/v8/finance/chart/");
+            let symbol = path.and_then(|(_, rest)| rest.split('?').next()).unwrap_or_default();
+            let symbol = symbol.replace("%5E", "^").replace("%3D", "=");
+            let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(open, Ordering::SeqCst);
+            let before = {
+                let mut asked = self.asked.lock().expect("no panic");
+                let before = asked.iter().filter(|a| a.symbol == symbol).count();
+                asked.push(Asked { symbol: symbol.clone(), head, at: Instant::now() });
+                before
+            };
+            let reply = answer(&symbol, before);
+            thread::sleep(reply.delay);
+            self.open.fetch_sub(1, Ordering::SeqCst);
+            if reply.hangs_up {
+                return;
+            }
+            let (status, length, headers) = (reply.status, reply.body.len(), &reply.headers);
+            let mut response =
+                format!("HTTP/1.1 {status} Status\r\nContent-Length: {length}\r\n{headers}\r\n").into_bytes();
+            response.extend_from_slice(&reply.body[..length - reply.missing]);
+            // In one piece: the second of two would wait for the first to be acknowledged.
+            let written = stream.write_all(&response);
+            if written.is_err() || reply.missing > 0 {
+                return;
             }
         }
-        let head = String::from_utf8_lossy(&head).into_owned();
-        let path = head.split(' ').nth(1).unwrap_or_default();
-        let symbol = path.strip_prefix("/v8/finance/chart/").and_then(|p| p.split('?').next()).unwrap_or_default();
-        let symbol = symbol.replace("%5E", "^").replace("%3D", "=");
-        let open = self.open.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most.fetch_max(open, Ordering::SeqCst);
-        let before = {
-            let mut asked = self.asked.lock().expect("no panic");
-            let before = asked.iter().filter(|a| a.symbol == symbol).count();
-            asked.push(Asked { symbol: symbol.clone(), head: head.clone(), at: Instant::now() });
-            before
-        };
-        let reply = answer(&symbol, before);
-        thread::sleep(reply.delay);
-        self.open.fetch_sub(1, Ordering::SeqCst);
-        if reply.hangs_up {
-            return;
-        }
-        let text = format!(
-            "HTTP/1.1 {} Status\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n",
-            reply.status,
-            reply.body.len(),
-            reply.headers
-        );
-        let sent = reply.body.len() - reply.missing;
-        let _ = stream.write_all(text.as_bytes());
-        let _ = stream.write_all(&reply.body[..sent]);
     }
+}
+
+/// The head of the next request; none at the end of the connection.
+fn head(stream: &mut TcpStream) -> Option<String> {
+    let (mut head, mut byte) = (Vec::new(), [0]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut byte) {
+            Ok(1) => head.push(byte[0]),
+            _ => return None,
+        }
+    }
+    Some(String::from_utf8_lossy(&head).into_owned())
 }
 
 /// Now, in whole seconds since 1970.

@@ -348,6 +348,39 @@ pub fn rows(database: &Path, sql: &str) -> Vec<Vec<String>> {
     found.expect("rows").map(|row| row.expect("a row")).collect()
 }
 
+/// Puts a record onto the stream as another producer might have done, and gives its number: any bytes, any partition
+/// key, and arrived `ago` milliseconds ago.
+pub fn put_record(home: &Home, ago: i64, key: &str, data: &[u8]) -> u64 {
+    let db = Connection::open(home.stack().join("stream.db")).expect("the stream");
+    db.busy_timeout(LIMIT).expect("patience");
+    let mut body = (key.len() as u16).to_le_bytes().to_vec();
+    body.extend_from_slice(key.as_bytes());
+    body.extend_from_slice(&1_u64.to_le_bytes());
+    body.extend_from_slice(&(data.len() as u32).to_le_bytes());
+    body.extend_from_slice(data);
+    let lines = data.split(|b| *b == b'\n').count() as i64;
+    let next = "coalesce((SELECT max(last) + 1 FROM log), (SELECT next FROM origin))";
+    db.query_row(
+        &format!("INSERT INTO log SELECT {next}, {next}, 1, ?, ?, ? RETURNING first"),
+        rusqlite::params![now().millis() - ago, lines, body],
+        |row| row.get::<_, i64>(0),
+    )
+    .expect("a record") as u64
+}
+
+/// Now.
+pub fn now() -> pipeline::Timestamp {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
+    pipeline::Timestamp::from_millis(since.as_millis() as i64).expect("a time")
+}
+
+/// Changes the stack's database with SQL.
+pub fn change_table_db(home: &Home, sql: &str) {
+    let db = Connection::open(home.stack().join("table.db")).expect("a database");
+    db.busy_timeout(LIMIT).expect("patience");
+    db.execute_batch(sql).expect("SQL");
+}
+
 /// Expects the text of a file in `tests/suite/snapshots`; with `STOCKPIPE_WRITE_SNAPSHOTS` set it is written instead.
 #[track_caller]
 pub fn snapshot(name: &str, text: &str) {

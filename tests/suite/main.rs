@@ -21,14 +21,17 @@ mod full_disk;
 mod golden;
 mod help;
 mod lifecycle;
+mod live_table;
 mod marks;
 mod output;
 #[cfg(target_os = "linux")]
 mod power_loss;
 mod processes;
 mod python;
+mod replay;
 mod settings;
 mod sql_differential;
 mod sql_notes;
+mod tail;
 mod templates;
 mod yahoo;

@@ -400,6 +400,62 @@ fn without_its_syncs_something_is_missing() {
     }
 }
 
+/// A test that would find: records that a killed process had written and not synced, which those after it see, taken
+/// by them as if they were durable. The power loss leaves their numbers to other records then, which nobody takes.
+#[test]
+fn what_a_killed_process_left_is_durable_before_it_is_taken() {
+    let work = tempfile::tempdir().expect("a folder");
+    let mut recorder = Recorder::new(work.path(), "home", &["", "home"]);
+    let up = recorder.up();
+    let stream = |recorder: &Recorder| {
+        let arguments = ["--source", "synthetic:1", "--count", "2", "--speed", "max"];
+        recorder.synthetic(&arguments, 1)
+    };
+    let (command, sent) = stream(&recorder);
+    recorder.run(command, sent, None, None);
+    let whole = trace::read(&recorder.trace, &recorder.base).split_off(up);
+    let put = first_put(&whole).expect("a sync of the stream's log");
+
+    let mut questions = Vec::new();
+    // When it comes to it differs a little from run to run.
+    for die_at in put - 3..put + 5 {
+        let (command, sent) = stream(&recorder);
+        recorder.run(command, sent, None, Some(die_at as u64 + 1));
+        let from = trace::read(&recorder.trace, &recorder.base).len();
+        recorder.run(recorder.stack.command(&["query", "--sql", "SELECT 1"]), None, None, None);
+        questions.push(from..trace::read(&recorder.trace, &recorder.base).len());
+    }
+    let recording = recorder.finish(up, 0);
+    let is_sync = |i: &usize| matches!(recording.events[*i].what, What::SyncEnded { .. });
+    for cut in questions.into_iter().flatten().filter(is_sync) {
+        let left = work.path().join(cut.to_string());
+        let stack = recording.lose_power(cut + 1, Names::InOrder, |_| false, &left);
+        let number = |file: &str, sql: &str| -> u64 {
+            let rows = stack.rows(file, sql).expect("a number");
+            rows.first().and_then(|row| row.parse().ok()).expect("a number")
+        };
+        let last = number("stream.db", "SELECT coalesce(max(last), 0) FROM log");
+        let taken = number("table.db", "SELECT max(record) FROM checkpoints");
+        assert!(taken <= last, "cut after {cut}: {taken} records taken of {last}");
+        fs::remove_dir_all(&left).expect("a folder");
+    }
+}
+
+/// Where the first sync begins that follows a write to the stream's log.
+fn first_put(events: &[Event]) -> Option<usize> {
+    let made = events.iter().filter_map(|event| match &event.what {
+        What::Made { inode, path, .. } if path.ends_with("stream.db-wal") => Some(*inode),
+        _ => None,
+    });
+    let logs: BTreeSet<u64> = made.collect();
+    let written = events.iter().position(|e| matches!(e.what, What::Written { inode, .. } if logs.contains(&inode)))?;
+    let synced = events.iter().skip(written).find_map(|event| match event.what {
+        What::SyncEnded { inode, number } if logs.contains(&inode) => Some(number),
+        _ => None,
+    })?;
+    events.iter().position(|event| matches!(event.what, What::SyncBegan { number } if number == synced))
+}
+
 /// A test that would find: the first stack of a user, whose home `up` has to make as well, gone with the power.
 #[test]
 fn a_home_that_up_made_is_durable() {

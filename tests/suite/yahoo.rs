@@ -93,6 +93,9 @@ fn wrong_usage_of_live_quotes_ends_with_2() {
     let mut command = home.command(["stream", "AAPL"]);
     command.env("STOCKPIPE_YAHOO_URL", "localhost:80");
     Running::start(command).end().expect(2).says(&["STOCKPIPE_YAHOO_URL 'localhost:80'", "http://localhost:8080"]);
+    // Yahoo itself is not asked more often than is polite.
+    let ended = home.run(["stream", "AAPL", "--interval", "999ms"]).expect(2);
+    ended.says(&["--interval 999 ms: Yahoo is a public service", "at most once a second", "hint: --interval 30s"]);
 }
 
 /// Would catch a closed market that looks like a failure, or a Ctrl-C that waits for a slow answer or a long pause.
@@ -114,4 +117,83 @@ fn a_closed_market_is_said_once_and_ctrl_c_waits_for_nobody() {
     assert!(stopped.elapsed() < Duration::from_secs(5), "{:?}", stopped.elapsed());
     assert_eq!(ended.stderr.matches("probably closed").count(), 1, "{}", ended.stderr);
     assert_eq!(home.sql("SELECT stale FROM stock_data_table").trim(), "true");
+}
+
+/// Would catch what grows with every poll: a connection, a file or a thread that is not given back.
+#[test]
+#[cfg(target_os = "linux")]
+fn hundreds_of_polls_take_no_more_than_the_first() {
+    let home = Home::up();
+    let at = seconds() - 60;
+    let fake = Fake::start(move |symbol, before| match (symbol, before) {
+        ("A", 60 | 120) => Reply::none(),
+        ("B", 80..90) => Reply::unknown(),
+        _ => Reply::chart(symbol, at, "271.49"),
+    });
+    let mut running = start(&home, &fake, &["A", "B", "C", "D", "--interval", "10ms", "--format", "json"]);
+    let entries = |running: &Running, of: &str| {
+        let folder = std::fs::read_dir(format!("/proc/{}/{of}", running.id())).expect("a process");
+        folder.flatten().map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let sockets = |running: &Running| {
+        let links = entries(running, "fd").into_iter().filter_map(|path| std::fs::read_link(path).ok());
+        links.filter(|to| to.to_string_lossy().starts_with("socket:")).count()
+    };
+    let threads = |running: &Running| {
+        let names =
+            entries(running, "task").into_iter().filter_map(|path| std::fs::read_to_string(path.join("comm")).ok());
+        names.filter(|name| name.trim() == "yahoo").count()
+    };
+    let asked = || fake.asked().iter().filter(|asked| asked.symbol == "A").count();
+    running.until("the first polls", |_| asked() >= 40);
+    let (sockets_before, threads_before) = (sockets(&running), threads(&running));
+    assert!(sockets_before >= 1 && threads_before >= 1, "{sockets_before} {threads_before}");
+    running.until("hundreds of polls", |_| asked() >= 300);
+    running.until("no more sockets", |r| sockets(r) <= sockets_before.max(4 + 2));
+    running.until("no more threads", |r| threads(r) <= threads_before);
+    // Four at first; after each that was cut all are made anew.
+    assert!(fake.connections() <= 3 * 4, "{}", fake.connections());
+    running.signal("INT");
+    let ended = running.end().expect(0);
+    assert_eq!(numbers(&summary(&ended.stdout), ["sent", "stored"]), [4, 4]);
+}
+
+/// Would catch a proxy that is passed by, and a failure of the proxy's that is blamed on Yahoo.
+#[test]
+fn a_proxy_of_the_environment_is_used() {
+    let home = Home::up();
+    let at = seconds() - 60;
+    let proxy = Fake::start(move |symbol, before| match symbol {
+        "AAPL" => Reply::chart(symbol, at + before as u64, "271.49"),
+        _ => Reply::new(403, "no way"),
+    });
+    let run = |name: &str, arguments: &[&str], more: &[(&str, &str)]| {
+        let mut command = home.command([&["stream"], arguments].concat());
+        command.env(name, proxy.url()).envs(more.iter().copied());
+        Running::start(command).end()
+    };
+    let url = ("STOCKPIPE_YAHOO_URL", "http://charts.invalid");
+    run("HTTP_PROXY", &["AAPL", "--count", "1"], &[url]).expect(0);
+    assert!(proxy.asked()[0].head.starts_with("GET http://charts.invalid/v8/finance/chart/AAPL?"));
+    let ended = run("HTTP_PROXY", &["AAPL", "--for", "3s"], &[url, ("NO_PROXY", "charts.invalid")]).expect(1);
+    ended.says(&["no quote for 'AAPL' at yahoo: its name cannot be looked up"]);
+    // What is secure goes through a tunnel, which this one refuses.
+    let ended = run("HTTPS_PROXY", &["AAPL", "--for", "3s"], &[]).expect(1);
+    ended.says(&["no quote for 'AAPL' at yahoo: ", "by way of the proxy", "no quote came for 'AAPL'"]);
+    assert!(proxy.asked().iter().any(|asked| asked.head.starts_with("CONNECT query1.finance.yahoo.com:443 ")));
+}
+
+/// Would catch a machine without certificates that fails without a word of what to do.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_certificates_it_says_what_is_missing() {
+    let home = Home::up();
+    let start = |url: &str| {
+        let mut command = home.command(["stream", "AAPL", "--for", "1s"]);
+        command.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere").env("STOCKPIPE_YAHOO_URL", url);
+        Running::start(command).end().expect(1)
+    };
+    start("").says(&["yahoo: no secure connection can be made (No CA certificates", "hint: install", "SSL_CERT_FILE"]);
+    // Who needs none is not asked for any.
+    start("http://127.0.0.1:1").says(&["the connection was refused"]);
 }

@@ -7,7 +7,9 @@ use crate::{
     sources::{Flow, Missed, Outgoing, Source},
     targets::local::{Local, producer::Producer, stream},
 };
+use pipeline::Symbol;
 use std::{
+    collections::HashSet,
     sync::mpsc,
     thread,
     time::{Duration, Instant},
@@ -18,7 +20,7 @@ const CHUNK: usize = 4096;
 /// How often Ctrl-C is noticed while waiting for the next quote.
 const TICK: Duration = Duration::from_millis(20);
 /// Quote lines a second that a person can follow; where there are more, none of that second is shown beyond these.
-const LINES_PER_SECOND: u64 = 20;
+const LINES_PER_SECOND: usize = 20;
 /// So far the producer may be ahead of our own consumers at full speed: what is in memory is quickly read again.
 const AHEAD_LIMIT: u64 = 400_000;
 
@@ -38,9 +40,24 @@ pub(super) struct Feeder {
     pub(super) interrupt: Interrupt,
     /// For what the source says of itself.
     pub(super) notes: mpsc::SyncSender<Show>,
-    /// For its quotes, where they are shown.
-    pub(super) lines: Option<mpsc::SyncSender<Show>>,
+    pub(super) showing: Showing,
     pub(super) local: Local,
+}
+
+/// What is shown of the quotes that are sent.
+pub(super) enum Showing {
+    /// A line each, as far as a person can follow.
+    Lines {
+        to: mpsc::SyncSender<Show>,
+        /// When the second began, and how many it had.
+        second: (Instant, usize),
+    },
+    /// Which symbols there are.
+    Symbols {
+        to: mpsc::SyncSender<Show>,
+        known: HashSet<Symbol>,
+    },
+    Nothing,
 }
 
 impl Feeder {
@@ -50,7 +67,6 @@ impl Feeder {
         let mut left = self.plan.count.unwrap_or(u64::MAX);
         let mut chunk = Vec::with_capacity(CHUNK);
         let mut failure = None;
-        let mut limiter = (Instant::now(), 0);
         let mut since_look = 0;
         while left > 0 && !self.interrupt.is_set() && self.plan.duration.is_none_or(|d| started.elapsed() < d) {
             let limit = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
@@ -64,7 +80,7 @@ impl Feeder {
             chunk.truncate(limit);
             left -= chunk.len() as u64;
             since_look += chunk.len() as u64;
-            self.show(&chunk, &mut limiter);
+            self.showing.show(&chunk);
             self.show_notes(false);
             if !chunk.is_empty() && !producer.send(&mut chunk) {
                 break;
@@ -113,19 +129,37 @@ impl Feeder {
             }
         }
     }
+}
 
-    fn show(&self, chunk: &[Outgoing], limiter: &mut (Instant, u64)) {
-        let Some(lines) = &self.lines else { return };
-        if limiter.0.elapsed() >= Duration::from_secs(1) {
-            *limiter = (Instant::now(), 0);
-        }
-        for outgoing in chunk {
-            if let Outgoing::Quote(quote) = outgoing
-                && limiter.1 < LINES_PER_SECOND
-            {
-                limiter.1 += 1;
-                let _ = lines.send(Show::Quote(Box::new(quote.clone())));
+impl Showing {
+    fn show(&mut self, chunk: &[Outgoing]) {
+        let quotes = chunk.iter().filter_map(|outgoing| match outgoing {
+            Outgoing::Quote(quote) => Some(quote),
+            Outgoing::Raw { .. } => None,
+        });
+        match self {
+            Self::Lines { to, second } => {
+                if second.0.elapsed() >= Duration::from_secs(1) {
+                    *second = (Instant::now(), 0);
+                }
+                for quote in quotes.take(LINES_PER_SECOND.saturating_sub(second.1)) {
+                    second.1 += 1;
+                    let _ = to.send(Show::Quote(Box::new(quote.clone())));
+                }
             }
+            Self::Symbols { to, known } => {
+                let mut new = Vec::new();
+                for quote in quotes {
+                    if !known.contains(&quote.symbol) {
+                        known.insert(quote.symbol.clone());
+                        new.push(quote.symbol.clone());
+                    }
+                }
+                if !new.is_empty() {
+                    let _ = to.send(Show::Symbols(new));
+                }
+            }
+            Self::Nothing => {}
         }
     }
 }

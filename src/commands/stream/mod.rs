@@ -1,6 +1,7 @@
 //! `stream`: sends quotes into the pipeline, runs the consumers if nobody does, and sums up.
 
 mod feeder;
+mod live;
 mod screen;
 
 use crate::{
@@ -8,7 +9,7 @@ use crate::{
     cli::Format,
     error::{Error, ExitStatus},
     interrupt::Interrupt,
-    report::{progress::Progress, style},
+    report::{pane::Pane, progress::Progress, style},
     settings::Settings,
     sources::{self, Missed, Source, SourceError, SourceOptions, SourceSpec, Speed, yahoo},
     targets::local::{
@@ -17,11 +18,13 @@ use crate::{
         stream,
     },
 };
-use feeder::Feeder;
+use feeder::{Feeder, Showing};
+use live::LiveTable;
 use pipeline::{Symbol, Timestamp};
-use screen::{Screen, Show};
+use screen::{Below, Screen, Show};
 use std::{
-    io::{self, Write},
+    collections::HashSet,
+    io::{self, IsTerminal, Write},
     sync::{Arc, mpsc},
     thread,
     time::{Duration, Instant},
@@ -96,7 +99,7 @@ impl Plan {
                 .status(ExitStatus::Usage));
         }
         if spec == SourceSpec::Yahoo {
-            yahoo::check().map_err(|e| Error::new(e.to_string()).status(ExitStatus::Usage))?;
+            yahoo::check(interval).map_err(|e| hinted(Error::new(e.to_string()), &e).status(ExitStatus::Usage))?;
         }
         Ok(Self {
             options: SourceOptions {
@@ -182,13 +185,29 @@ impl Outcome {
         let name = source.name();
         style::say(&format!("{name} → local stack '{}'   Ctrl-C stops, nothing is lost", local.folder().name()));
 
+        let for_people = plan.unhurried() && !output.acks && output.format == Format::Table;
+        let (below, showing) = if for_people && io::stdout().is_terminal() && Pane::is_possible() {
+            let symbols = source.symbols();
+            let showing = if symbols.is_empty() {
+                Showing::Symbols { to: to_screen.clone(), known: HashSet::new() }
+            } else {
+                Showing::Nothing
+            };
+            (Below::Live(Box::new(LiveTable::new(local, run, symbols, total)?)), showing)
+        } else if for_people {
+            let second = (Instant::now(), 0);
+            (Below::Progress(Progress::new(&name, total)), Showing::Lines { to: to_screen.clone(), second })
+        } else {
+            (Below::Progress(Progress::new(&name, total)), Showing::Nothing)
+        };
+
         let gauge = producer.gauge();
         let feeder = Feeder {
             source,
             plan: plan.clone(),
             interrupt: interrupt.clone(),
             notes: to_screen.clone(),
-            lines: (plan.unhurried() && !output.acks && output.format == Format::Table).then(|| to_screen.clone()),
+            showing,
             local: local.clone(),
         };
         drop(to_screen);
@@ -200,7 +219,7 @@ impl Outcome {
             })
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
 
-        let mut screen = Screen { progress: Progress::new(&name, total), output };
+        let mut screen = Screen { below, output };
         let fed = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
             Ok(fed) => fed,
             Err(_) => {
@@ -225,7 +244,7 @@ impl Outcome {
         })?;
         consumers.stop();
         screen.events(&events);
-        screen.progress.finish();
+        screen.below.finish(gauge.acknowledged());
         Ok(Self {
             sent: gauge.acknowledged(),
             run: local.run(run)?,
@@ -272,7 +291,7 @@ impl Outcome {
         style::say(&format!("{} at {rate}{}.", style::elapsed(self.elapsed), latency.unwrap_or_default()));
         let flag = local.folder().stack_flag();
         if run.counts.set_aside > 0 {
-            style::say(&style::warning("what was set aside is kept with its reason: stockpipe status"));
+            style::say(&style::warning(&format!("`stockpipe replay{flag} --list` shows what was set aside, and why")));
         }
         if let Drained::Missing { quotes, because } = &self.drained {
             return Err(Error::new(format!("{} quotes are durable, but not stored yet", style::count(*quotes)))
@@ -345,5 +364,12 @@ impl Outcome {
 }
 
 fn source_error(error: &SourceError) -> Error {
-    Error::new(format!("the source failed: {error}"))
+    hinted(Error::new(format!("the source failed: {error}")), error)
+}
+
+fn hinted(said: Error, error: &SourceError) -> Error {
+    match error.hint {
+        Some(hint) => said.hint(hint),
+        None => said,
+    }
 }

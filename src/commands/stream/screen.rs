@@ -1,6 +1,6 @@
-//! What is seen while quotes are sent: lines on standard output, progress on standard error.
+//! What is seen while quotes are sent: lines on standard output, and below them, on standard error, how far it is.
 
-use super::{Output, feeder::Fed};
+use super::{Output, feeder::Fed, live::LiveTable};
 use crate::{
     cli::Format,
     commands::{alert_line, event_line},
@@ -13,27 +13,69 @@ use crate::{
         producer::{Ack, Gauge},
     },
 };
-use pipeline::{Quote, Raised};
+use pipeline::{Quote, Raised, Symbol};
 use std::{
     io::{self, IsTerminal, Write},
     sync::mpsc,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 /// How often the screen is looked after: an alert waits no longer than this.
 const LOOK: Duration = Duration::from_millis(5);
 
+/// A look that took so long was none: the process was stopped (Ctrl-Z), or the machine slept.
+const STOPPED: Duration = Duration::from_secs(1);
+
 /// Something to show.
 pub(super) enum Show {
     Acks(Vec<Ack>),
     Quote(Box<Quote>),
+    /// Symbols of quotes that are sent for the first time.
+    Symbols(Vec<Symbol>),
     Note(Note),
+}
+
+/// What is below the lines, and always the newest.
+pub(super) enum Below {
+    Progress(Progress),
+    Live(Box<LiveTable>),
+}
+
+impl Below {
+    fn say(&mut self, line: &str) {
+        match self {
+            Self::Progress(progress) => progress.say(line),
+            Self::Live(table) => table.say(line),
+        }
+    }
+
+    fn set(&mut self, sent: u64) {
+        match self {
+            Self::Progress(progress) => progress.set(sent),
+            Self::Live(table) => table.set(sent),
+        }
+    }
+
+    fn storing(&mut self, quotes: u64) {
+        match self {
+            Self::Progress(progress) => progress.message(&format!("storing {}", style::count(quotes))),
+            Self::Live(table) => table.storing(quotes),
+        }
+    }
+
+    /// Ends: progress is cleared, a table stays as it is then.
+    pub(super) fn finish(self, sent: u64) {
+        match self {
+            Self::Progress(progress) => progress.finish(),
+            Self::Live(table) => table.finish(sent),
+        }
+    }
 }
 
 /// The terminal, while quotes are sent.
 pub(super) struct Screen {
-    pub(super) progress: Progress,
+    pub(super) below: Below,
     pub(super) output: Output,
 }
 
@@ -48,13 +90,20 @@ impl Screen {
         interrupt: &Interrupt,
     ) -> io::Result<Fed> {
         loop {
-            match shown.recv_timeout(LOOK) {
-                Ok(first) => self.print(&self.text_of(std::iter::once(first).chain(shown.try_iter())))?,
+            let asked = Instant::now();
+            let first = shown.recv_timeout(LOOK);
+            if asked.elapsed() >= STOPPED
+                && let Below::Live(table) = &mut self.below
+            {
+                table.leave();
+            }
+            match first {
+                Ok(first) => self.show(std::iter::once(first).chain(shown.try_iter()))?,
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => thread::sleep(LOOK),
             }
             self.events_to(events)?;
-            self.progress.set(gauge.acknowledged());
+            self.below.set(gauge.acknowledged());
             let ended = match finished.try_recv() {
                 Ok(fed) => Some(fed),
                 Err(mpsc::TryRecvError::Disconnected) => Some(Fed::default()),
@@ -66,76 +115,78 @@ impl Screen {
             };
             if let Some(fed) = ended {
                 // What came between the last look and the end.
-                self.print(&self.text_of(shown.try_iter()))?;
+                self.show(shown.try_iter())?;
                 return Ok(fed);
             }
         }
     }
 
     pub(super) fn draining(&mut self, lag: Lag, events: &mpsc::Receiver<Event>) {
-        self.progress.message(&format!("storing {}", style::count(lag.process.max(lag.archive))));
+        self.below.storing(lag.process.max(lag.archive));
         self.events(events);
     }
 
-    pub(super) fn events(&self, events: &mpsc::Receiver<Event>) {
+    pub(super) fn events(&mut self, events: &mpsc::Receiver<Event>) {
         // Nobody may read any more; what is published counts all the same.
         let _ = self.events_to(events);
     }
 
-    fn events_to(&self, events: &mpsc::Receiver<Event>) -> io::Result<()> {
+    fn events_to(&mut self, events: &mpsc::Receiver<Event>) -> io::Result<()> {
         for event in events.try_iter() {
             match event {
                 Event::Alerts { raised, shown } => {
                     self.alerts(&raised)?;
                     let _ = shown.send(());
                 }
-                event => event_line(&event).iter().for_each(|line| self.progress.say(line)),
+                event => event_line(&event).iter().for_each(|line| self.below.say(line)),
             }
         }
         Ok(())
     }
 
     /// Shows alerts: on standard output, unless something else is asked for there.
-    fn alerts(&self, raised: &[Raised]) -> io::Result<()> {
+    fn alerts(&mut self, raised: &[Raised]) -> io::Result<()> {
         let line = |raised| match self.output.format {
             Format::Json => Raised::to_json(raised),
             _ => alert_line(raised),
         };
         if self.output.acks || self.output.format == Format::Csv {
-            raised.iter().for_each(|raised| self.progress.say(&alert_line(raised)));
+            raised.iter().for_each(|raised| self.below.say(&alert_line(raised)));
             return Ok(());
         }
         self.print(&raised.iter().map(|raised| line(raised) + "\n").collect::<String>())
     }
 
-    /// What was shown, as lines: there may be thousands a second, and they are written together. Notes are said at once.
-    fn text_of(&self, shown: impl Iterator<Item = Show>) -> String {
+    /// Shows what came. Lines are written together, for there may be thousands a second; notes are said at once.
+    fn show(&mut self, shown: impl Iterator<Item = Show>) -> io::Result<()> {
         let mut text = String::new();
         for show in shown {
             match show {
                 Show::Acks(acks) => acks.iter().for_each(|ack| text.push_str(&ack_line(ack))),
                 Show::Quote(quote) => text.push_str(&quote_line(&quote)),
+                Show::Symbols(symbols) => {
+                    if let Below::Live(table) = &mut self.below {
+                        table.add(symbols);
+                    }
+                }
                 Show::Note(note) => self.note(&note),
             }
         }
-        text
+        self.print(&text)
     }
 
-    fn note(&self, note: &Note) {
-        self.progress.say(&if note.is_warning {
-            style::warning(&note.text)
-        } else {
-            style::visible(&note.text).into()
-        });
+    fn note(&mut self, note: &Note) {
+        self.below.say(&if note.is_warning { style::warning(&note.text) } else { style::visible(&note.text).into() });
         if let Some(hint) = &note.hint {
-            self.progress.say(&style::hint(hint));
+            self.below.say(&style::hint(hint));
         }
     }
 
-    /// Writes lines to standard output; on a terminal above the progress, which it would tear otherwise.
-    fn print(&self, lines: &str) -> io::Result<()> {
-        if io::stdout().is_terminal() {
-            lines.lines().for_each(|line| self.progress.say(line));
+    /// Writes lines to standard output; where both go to the terminal above what is below, which they would tear
+    /// otherwise.
+    fn print(&mut self, lines: &str) -> io::Result<()> {
+        if io::stdout().is_terminal() && io::stderr().is_terminal() {
+            lines.lines().for_each(|line| self.below.say(line));
             return Ok(());
         }
         let mut out = anstream::stdout().lock();

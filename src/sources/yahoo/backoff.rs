@@ -8,8 +8,10 @@ use std::time::{Duration, Instant};
 
 /// The pause after the first failure; each is twice as long as the one before.
 const FIRST: Duration = Duration::from_secs(1);
-/// No pause is longer, whatever the host asks for: what is lost meanwhile cannot be had later.
+/// No pause is longer: what is lost meanwhile cannot be had later.
 const LONGEST: Duration = Duration::from_secs(300);
+/// Unless the host asks for it, and for no more than this.
+const LONGEST_WISH: Duration = Duration::from_secs(3600);
 /// From so many failures on the pause no longer grows.
 const MOST_DOUBLINGS: u32 = 9;
 
@@ -17,6 +19,8 @@ const MOST_DOUBLINGS: u32 = 9;
 #[derive(Debug)]
 pub(super) struct Backoff {
     failures: u32,
+    /// When the first of these failures came.
+    since: Option<Instant>,
     /// When it may be asked again.
     until: Option<Instant>,
     failed_at: Option<Instant>,
@@ -26,7 +30,7 @@ pub(super) struct Backoff {
 impl Backoff {
     /// A healthy host; the seed spreads those who were turned away together.
     pub(super) fn new(seed: u64) -> Self {
-        Self { failures: 0, until: None, failed_at: None, random: ChaCha8Rng::seed_from_u64(seed) }
+        Self { failures: 0, since: None, until: None, failed_at: None, random: ChaCha8Rng::seed_from_u64(seed) }
     }
 
     /// When the host may be asked again; none where it may be at once.
@@ -39,6 +43,16 @@ impl Backoff {
         if self.failures > 0 { 1 } else { usual }
     }
 
+    /// Whether it did not fail since it last answered.
+    pub(super) fn is_well(&self) -> bool {
+        self.failures == 0
+    }
+
+    /// Since when it fails.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// Whether it failed more than once in a row.
     pub(super) fn is_down(&self) -> bool {
         self.failures > 1
@@ -48,7 +62,7 @@ impl Backoff {
     pub(super) fn answered(&mut self, asked: Instant) {
         // What was asked before the last failure says nothing of how it is since.
         if self.failed_at.is_none_or(|failed| asked > failed) {
-            (self.failures, self.until, self.failed_at) = (0, None, None);
+            (self.failures, self.since, self.until, self.failed_at) = (0, None, None, None);
         }
     }
 
@@ -59,13 +73,21 @@ impl Backoff {
         let mut pause = Duration::ZERO;
         if counts {
             let full = (FIRST * 2_u32.pow(self.failures.min(MOST_DOUBLINGS))).min(LONGEST);
-            // Between a half and the whole, in 1024 steps.
-            pause = full / 2 + full / 2 * u32::try_from(self.random.next_u64() % 1024).unwrap_or(0) / 1024;
+            // Between a half and the whole.
+            pause = full / 2 + self.share_of(full / 2);
             self.failures = self.failures.saturating_add(1);
+            self.since.get_or_insert(now);
             self.failed_at = Some(now);
         }
-        let until = now + pause.max(retry_after.unwrap_or_default()).min(LONGEST);
+        // Those who were told the same time do not come back together.
+        let wish = retry_after.map_or(Duration::ZERO, |wish| wish.min(LONGEST_WISH) + self.share_of(FIRST));
+        let until = now + pause.max(wish);
         self.until = Some(self.until.map_or(until, |known| known.max(until)));
+    }
+
+    /// Some of it, in 1024 steps from none to nearly all.
+    fn share_of(&mut self, whole: Duration) -> Duration {
+        whole * u32::try_from(self.random.next_u64() % 1024).unwrap_or(0) / 1024
     }
 }
 
@@ -93,15 +115,16 @@ mod tests {
     }
 
     #[test]
-    fn the_host_s_own_wish_is_kept_within_the_limit() {
+    fn the_host_s_own_wish_is_kept_within_the_limit_and_not_by_all_to_the_moment() {
         let now = Instant::now();
         let of = |seconds| {
             let mut backoff = Backoff::new(2);
             backoff.failed(now, now, Some(Duration::from_secs(seconds)));
-            pause(&backoff, now).as_secs()
+            pause(&backoff, now)
         };
-        assert_eq!((of(30), of(100_000)), (30, 300));
-        assert!(of(0) <= 1);
+        assert_eq!((of(30).as_secs(), of(600).as_secs(), of(100_000).as_secs()), (30, 600, 3600));
+        assert!(of(30) > Duration::from_secs(30));
+        assert!(of(0) <= FIRST);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Every symbol is asked for once in each interval, at times counted from the first one, so that what a round is late
 //! by is not handed down. A symbol that still waits for its turn or its answer when the next round begins is left out
-//! of that one: nothing piles up. Requests run on threads of their own, a few at once, so that whoever asks for quotes
+//! of that one: nothing piles up. Requests run on a runtime of their own, a few at once, so that whoever asks for quotes
 //! never waits for the network.
 //!
 //! What goes wrong is said once, and again when it changes or is over; polling goes on for ever. Only a symbol that
@@ -11,373 +11,174 @@
 mod backoff;
 mod chart;
 mod client;
+mod clock;
+mod polls;
+mod quote;
 #[cfg(test)]
 mod tests;
 mod voice;
 
 use super::{Flow, Missed, Note, Outgoing, Source, SourceError, SourceOptions};
-use backoff::Backoff;
-use chart::{Reading, Trouble};
-use client::{Answer, Client};
-use pipeline::{Date, Origin, Quote, Symbol, Timestamp};
+use client::{Answer, Base, Client};
+use clock::Clock;
+use pipeline::{Symbol, Timestamp};
+use polls::{IN_FLIGHT, Polls, Request};
 use std::{
-    collections::{HashMap, VecDeque, hash_map::RandomState},
+    collections::{HashMap, hash_map::RandomState},
     hash::BuildHasher,
-    sync::{Arc, mpsc},
-    thread,
     time::{Duration, Instant},
 };
-use voice::Voice;
+use tokio::{
+    runtime::{self, Runtime},
+    task::{Id, JoinSet},
+};
 
 /// The environment's variable that points elsewhere.
 const URL: &str = "STOCKPIPE_YAHOO_URL";
 /// From poll to poll, unless `--interval` says otherwise.
 pub const INTERVAL: Duration = Duration::from_secs(30);
-/// A longer interval is cut to this, so that the next poll is a time that a clock can say.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(365 * 86_400);
-/// So many requests are under way at once.
-const IN_FLIGHT: usize = 4;
-/// How often a symbol is asked for in one interval, where the network or the host fails.
-const TRIES: u32 = 3;
-/// How long the caller may wait while answers are under way.
-const LOOK: Duration = Duration::from_millis(20);
-/// A request that has no end by then, past every timeout of its own, is counted as failed.
-const LOST: Duration = Duration::from_secs(2 * client::WHOLE.as_secs());
-/// Quotes whose market time is older than this when they are sent are stale: the exchanges' own delay is up to 15.
-const DELAY: Duration = Duration::from_secs(20 * 60);
-/// What is further in the future than this would be set aside.
-const AHEAD: Duration = Duration::from_secs(5 * 60);
+/// What a public service is asked is asked no more often.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Polls Yahoo.
 pub struct Yahoo {
+    polls: Polls,
+    clock: Clock,
     client: Client,
-    mark: Arc<str>,
-    interval: Duration,
-    symbols: Vec<Watched>,
-    /// When the next round begins; none before the first.
-    next_round: Option<Instant>,
-    /// Who is to be asked for, by place in `symbols`.
-    queue: VecDeque<usize>,
-    /// Requests without an answer, by number: whose, and since when.
-    under_way: HashMap<u64, (usize, Instant)>,
-    requests: u64,
-    backoff: Backoff,
-    /// Where the threads put their answers, and where these come out.
-    sender: mpsc::Sender<(u64, Answer)>,
-    answers: mpsc::Receiver<(u64, Answer)>,
-    /// How many quotes may still be sent, where that is known.
-    left: Option<u64>,
-    /// Read, and to be sent.
-    ready: VecDeque<(usize, Reading)>,
-    voice: Voice,
+    tasks: JoinSet<Answer>,
+    under_way: HashMap<Id, Request>,
+    /// There until it is dropped.
+    runtime: Option<Runtime>,
 }
 
-/// A symbol, and what is known of it.
-struct Watched {
-    symbol: Symbol,
-    /// The newest market time so far.
-    newest: Option<Timestamp>,
-    /// Waits for its turn or its answer.
-    busy: bool,
-    /// Times it was asked for in this round.
-    tries: u32,
-    /// Yahoo does not know it.
-    unknown: bool,
-    /// Why the last answer was none.
-    trouble: Option<String>,
-    /// It was said that its market is closed.
-    quiet: bool,
-}
-
-/// Whether the environment points to something that can be asked.
+/// Whether this is an interval to poll in, and the environment points to something that can be asked.
 ///
 /// # Errors
-/// When it is no address of the web.
-pub fn check() -> Result<(), SourceError> {
-    client().map(|_| ())
+/// When it is too short for a public service, or the address is none of the web.
+pub fn check(interval: Duration) -> Result<(), SourceError> {
+    base()?;
+    if interval < SHORTEST_INTERVAL && elsewhere().is_none() {
+        return Err(SourceError {
+            what: format!("--interval {}", voice::duration(interval)),
+            cause: "Yahoo is a public service, and asked for each symbol at most once a second".into(),
+            hint: Some("--interval 30s is the default; Yahoo's own quotes are some seconds old"),
+        });
+    }
+    Ok(())
 }
 
-fn client() -> Result<Client, SourceError> {
-    let base = std::env::var(URL).ok().filter(|url| !url.is_empty());
-    let base = base.as_deref().unwrap_or(client::HOME);
-    Client::new(base, IN_FLIGHT).ok_or_else(|| SourceError {
+fn elsewhere() -> Option<String> {
+    std::env::var_os(URL).filter(|url| !url.is_empty()).map(|url| url.to_string_lossy().into_owned())
+}
+
+fn base() -> Result<Base, SourceError> {
+    let base = elsewhere().unwrap_or_else(|| client::HOME.into());
+    Base::parse(&base).ok_or_else(|| SourceError {
         what: format!("{URL} '{base}'"),
         cause: "not an address such as http://localhost:8080".into(),
+        hint: None,
     })
 }
 
 impl Yahoo {
     /// Polls for the symbols that the options name.
     pub(super) fn open(options: SourceOptions) -> Result<Self, SourceError> {
-        Self::new(client()?, options)
+        Self::new(base()?, options)
     }
 
-    fn new(client: Client, options: SourceOptions) -> Result<Self, SourceError> {
-        let mut symbols: Vec<Watched> = Vec::with_capacity(options.symbols.len());
-        for typed in options.symbols {
-            // Yahoo takes either case and answers in capitals; under one name there is one series of quotes.
-            let symbol = Symbol::parse(&typed.to_ascii_uppercase()).unwrap_or(typed);
-            if !symbols.iter().any(|watched| watched.symbol == symbol) {
-                symbols.push(Watched {
-                    symbol,
-                    newest: None,
-                    busy: false,
-                    tries: 0,
-                    unknown: false,
-                    trouble: None,
-                    quiet: false,
-                });
-            }
+    fn new(base: Base, options: SourceOptions) -> Result<Self, SourceError> {
+        let failed = |cause: String| SourceError { what: "yahoo".into(), cause, hint: None };
+        if options.symbols.is_empty() {
+            return Err(failed("it needs at least one symbol".into()));
         }
-        if symbols.is_empty() {
-            return Err(SourceError { what: "yahoo".into(), cause: "it needs at least one symbol".into() });
-        }
-        let (sender, answers) = mpsc::channel();
+        let runtime = runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            // Names are looked up on these.
+            .max_blocking_threads(IN_FLIGHT)
+            .thread_name("yahoo")
+            .enable_all()
+            .build()
+            .map_err(|e| failed(format!("threads cannot be started ({e})")))?;
+        let seed = RandomState::new().hash_one(URL);
         Ok(Self {
-            client,
-            mark: "yahoo".into(),
-            interval: options.interval.min(LONGEST_INTERVAL),
-            symbols,
-            next_round: None,
-            queue: VecDeque::new(),
+            polls: Polls::new(options.symbols, options.interval, options.count, seed),
+            clock: Clock::default(),
+            client: Client::new(base, IN_FLIGHT)?,
+            tasks: JoinSet::new(),
             under_way: HashMap::new(),
-            requests: 0,
-            backoff: Backoff::new(RandomState::new().hash_one(URL)),
-            sender,
-            answers,
-            left: options.count,
-            ready: VecDeque::new(),
-            voice: Voice::default(),
+            runtime: Some(runtime),
         })
     }
 
-    /// Begins a round if one is due. One that was missed, in sleep or behind slow answers, is not made up for.
-    fn begin_round(&mut self, clock: Instant) {
-        let due = *self.next_round.get_or_insert(clock);
-        if due > clock {
-            return;
-        }
-        let behind = clock.duration_since(due).as_nanos();
-        let rounds = behind / self.interval.as_nanos().max(1) + 1;
-        let next = u32::try_from(rounds).ok().and_then(|n| self.interval.checked_mul(n));
-        // More rounds than can be counted, and the count begins anew.
-        self.next_round = Some(next.map_or(clock + self.interval, |ahead| due + ahead));
-        for (at, watched) in self.symbols.iter_mut().enumerate() {
-            if !watched.busy && !watched.unknown {
-                (watched.busy, watched.tries) = (true, 0);
-                self.queue.push_back(at);
-            }
-        }
-    }
-
-    /// Asks for those whose turn it is.
-    fn ask(&mut self, clock: Instant) {
-        while self.backoff.until(clock).is_none() && self.under_way.len() < self.backoff.at_once(IN_FLIGHT) {
-            let Some(at) = self.queue.pop_front() else { return };
-            let Some(watched) = self.symbols.get_mut(at) else { continue };
-            watched.tries += 1;
-            self.requests += 1;
-            let (number, client, symbol) = (self.requests, self.client.clone(), watched.symbol.clone());
-            let answers = self.sender.clone();
-            self.under_way.insert(number, (at, clock));
-            let started = thread::Builder::new().name("yahoo".into()).spawn(move || {
-                // Nobody may wait for it any more.
-                let _ = answers.send((number, client.ask(&symbol)));
-            });
-            if let Err(error) = started {
-                let _ = self.sender.send((number, Answer::Failed(format!("a thread cannot be started ({error})"))));
-                return;
-            }
-        }
-    }
-
     fn take_answers(&mut self, now: Timestamp, clock: Instant) {
-        while let Ok((number, answer)) = self.answers.try_recv() {
-            // One that was given up may still come.
-            if let Some((at, asked)) = self.under_way.remove(&number) {
-                self.take(at, asked, answer, now, clock);
+        let mut is_lost = false;
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            let (id, answer) =
+                ended.unwrap_or_else(|e| (e.id(), Answer::Failed(format!("the request broke off ({e})"))));
+            is_lost |= matches!(answer, Answer::Failed(_) | Answer::Unreachable(_));
+            if let Some(request) = self.under_way.remove(&id) {
+                self.polls.answered(request, answer, now, clock);
             }
         }
-        let lost = |(_, asked): &(usize, Instant)| clock.duration_since(*asked) > LOST;
-        let lost: Vec<u64> = self.under_way.iter().filter(|(_, request)| lost(request)).map(|(n, _)| *n).collect();
-        for number in lost {
-            if let Some((at, asked)) = self.under_way.remove(&number) {
-                self.take(at, asked, Answer::Failed(client::TIMED_OUT.into()), now, clock);
-            }
+        if is_lost {
+            self.client.reconnect();
         }
     }
 
-    fn take(&mut self, at: usize, asked: Instant, answer: Answer, now: Timestamp, clock: Instant) {
-        let Some(watched) = self.symbols.get_mut(at) else { return };
-        watched.busy = false;
-        let (reading, is_hosts) = match answer {
-            Answer::Came { status, body, retry_after } => {
-                let is_hosts = status == 429 || status >= 500;
-                if is_hosts {
-                    self.backoff.failed(asked, clock, retry_after);
-                } else {
-                    self.backoff.answered(asked);
-                }
-                (chart::read(status, &body, &watched.symbol), is_hosts)
-            }
-            Answer::CutOff => (Err(Trouble::Failed("the answer is cut off".into())), false),
-            Answer::Failed(cause) => {
-                self.backoff.failed(asked, clock, None);
-                (Err(Trouble::Failed(cause)), true)
-            }
-        };
-        match reading.and_then(|reading| in_range(reading, now)) {
-            Ok(reading) => self.is_well(at, reading, now, clock),
-            // One that was answered for before is not unknown, whatever is said of it now.
-            Err(Trouble::Unknown(why)) if watched.newest.is_none() => {
-                watched.unknown = true;
-                self.voice.unknown(at, why, clock);
-            }
-            Err(Trouble::Unknown(why) | Trouble::Failed(why)) => self.is_in_trouble(at, why, is_hosts, clock),
+    fn ask(&mut self, clock: Instant) {
+        let Some(runtime) = &self.runtime else { return };
+        while let Some(request) = self.polls.ask(clock) {
+            let Some(symbol) = self.polls.symbol(request).cloned() else { continue };
+            let client = self.client.clone();
+            let task = self.tasks.spawn_on(async move { client.ask(&symbol).await }, runtime.handle());
+            self.under_way.insert(task.id(), request);
         }
-    }
-
-    fn is_well(&mut self, at: usize, reading: Reading, now: Timestamp, clock: Instant) {
-        let Some(watched) = self.symbols.get_mut(at) else { return };
-        if watched.trouble.take().is_some() {
-            self.voice.recovered(at, clock);
-        }
-        let is_first = watched.newest.is_none();
-        // The same market time again is no new quote; an older one comes from a server that lags behind the others.
-        let is_new = watched.newest.is_none_or(|newest| reading.timestamp > newest);
-        if (is_first || !is_new) && is_older(reading.timestamp, now) {
-            if !std::mem::replace(&mut watched.quiet, true) {
-                self.voice.quiet(at, clock);
-            }
-        } else if is_new {
-            watched.quiet = false;
-        }
-        if is_new {
-            watched.newest = Some(reading.timestamp);
-            self.ready.push_back((at, reading));
-        }
-    }
-
-    fn is_in_trouble(&mut self, at: usize, why: String, is_hosts: bool, clock: Instant) {
-        // A host that failed for one after the other fails for those who wait as well.
-        let waiting =
-            if is_hosts && self.backoff.is_down() { self.queue.iter().copied().collect() } else { Vec::new() };
-        for place in std::iter::once(at).chain(waiting) {
-            let Some(watched) = self.symbols.get_mut(place) else { continue };
-            if !watched.trouble.as_ref().is_some_and(|known| voice::is_same(known, &why)) {
-                watched.trouble = Some(why.clone());
-                self.voice.failed(place, why.clone(), clock);
-            }
-        }
-        let fits = self.backoff.until(clock).zip(self.next_round).is_some_and(|(until, round)| until < round);
-        if let Some(watched) = self.symbols.get_mut(at)
-            && is_hosts
-            && fits
-            && watched.tries < TRIES
-        {
-            watched.busy = true;
-            self.queue.push_back(at);
-        }
-    }
-
-    /// The last quote of a count waits until every symbol had its turn: how it ended must not depend on which answer
-    /// was the fastest.
-    fn may_send(&self, clock: Instant) -> bool {
-        let had_its_turn = |w: &Watched| w.unknown || w.newest.is_some() || w.trouble.is_some();
-        self.left != Some(1) || self.backoff.until(clock).is_some() || self.symbols.iter().all(had_its_turn)
-    }
-
-    fn quote(&self, at: usize, reading: Reading, now: Timestamp) -> Option<Outgoing> {
-        Some(Outgoing::Quote(Quote {
-            symbol: self.symbols.get(at)?.symbol.clone(),
-            timestamp: reading.timestamp,
-            price: reading.price,
-            open: reading.open,
-            high: reading.high,
-            low: reading.low,
-            previous_close: reading.previous_close,
-            volume: reading.volume,
-            currency: reading.currency,
-            source: Some(Arc::clone(&self.mark)),
-            origin: Origin::Live,
-            stale: is_older(reading.timestamp, now),
-            alert: true,
-            ingested_at: now,
-        }))
     }
 }
 
 impl Source for Yahoo {
     fn next(&mut self, now: Timestamp, limit: usize, out: &mut Vec<Outgoing>) -> Result<Flow, SourceError> {
-        let clock = Instant::now();
+        let clock = self.clock.read(Instant::now(), now);
         self.take_answers(now, clock);
-        let mut room = limit;
-        while room > 0 && self.may_send(clock) {
-            let Some((at, reading)) = self.ready.pop_front() else { break };
-            out.extend(self.quote(at, reading, now));
-            self.left = self.left.map(|left| left.saturating_sub(1));
-            room -= 1;
-        }
-        if room == 0 {
+        if self.polls.give(now, limit, out, clock) {
             return Ok(Flow::More);
         }
-        if self.ready.is_empty() && self.symbols.iter().all(|watched| watched.unknown) {
+        if self.polls.is_over() {
             return Ok(Flow::End);
         }
-        self.begin_round(clock);
+        if self.polls.look(clock) {
+            self.client.reconnect();
+        }
         self.ask(clock);
-        let mut due = self.next_round.unwrap_or(clock);
-        if !self.under_way.is_empty() || self.voice.has_something() {
-            due = due.min(clock + LOOK);
-        }
-        if !self.queue.is_empty() {
-            due = self.backoff.until(clock).map_or(due, |until| due.min(until));
-        }
-        Ok(Flow::WaitUntil(due))
+        Ok(Flow::WaitUntil(self.clock.monotonic(self.polls.due(clock))))
     }
 
     fn name(&self) -> String {
-        format!("yahoo every {}", voice::duration(self.interval))
+        format!("yahoo every {}", voice::duration(self.polls.interval()))
     }
 
     fn total(&self) -> Option<u64> {
         None
     }
 
+    fn symbols(&self) -> Vec<Symbol> {
+        self.polls.symbols()
+    }
+
     fn notes(&mut self, is_end: bool) -> Vec<Note> {
-        let clock = Instant::now();
-        let pauses = self.queue.is_empty() || self.backoff.until(clock).is_some();
-        let is_over = pauses && self.under_way.is_empty();
-        if !(is_end || is_over || self.voice.is_due(clock)) {
-            return Vec::new();
-        }
-        let next = if self.queue.is_empty() { self.next_round } else { self.backoff.until(clock) };
-        let again = next.map_or(Duration::ZERO, |next| next.saturating_duration_since(clock));
-        std::mem::take(&mut self.voice).notes(&self.symbols, again)
+        self.polls.notes(is_end, self.clock.at(Instant::now()))
     }
 
     fn missed(&self) -> Missed {
-        let of = |so: fn(&Watched) -> bool| self.symbols.iter().filter(|w| so(w)).map(|w| w.symbol.clone()).collect();
-        Missed {
-            unknown: of(|watched| watched.unknown),
-            unanswered: of(|watched| !watched.unknown && watched.newest.is_none() && watched.trouble.is_some()),
-            asked: self.symbols.len(),
+        self.polls.missed()
+    }
+}
+
+impl Drop for Yahoo {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Else a name that is being looked up would hold up the end.
+            runtime.shutdown_background();
         }
     }
-}
-
-fn is_older(timestamp: Timestamp, now: Timestamp) -> bool {
-    now.millis().saturating_sub(timestamp.millis()) > DELAY.as_millis() as i64
-}
-
-/// Leaves out what process would set aside; and a time in the future would hide all that comes before it.
-fn in_range(reading: Reading, now: Timestamp) -> Result<Reading, Trouble> {
-    let at = reading.timestamp;
-    if at > now.plus_millis(AHEAD.as_millis() as i64) {
-        return Err(Trouble::Failed("its market time is in the future; is this machine's clock right?".into()));
-    }
-    if Some(at.date()) < Date::parse("2000-01-01") {
-        return Err(Trouble::Failed("its market time is before 2000-01-01".into()));
-    }
-    Ok(reading)
 }

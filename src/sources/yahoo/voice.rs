@@ -1,6 +1,7 @@
 //! What is said of symbols: those of which the same is to be said are named together.
 
-use super::{Note, Watched};
+use super::polls::Watched;
+use crate::sources::Note;
 use std::time::{Duration, Instant};
 
 /// So long something waits for more of its kind.
@@ -17,6 +18,13 @@ pub(super) struct Voice {
     unknown: Vec<(String, Vec<usize>)>,
     recovered: Vec<usize>,
     quiet: Vec<usize>,
+    /// Why there is no answer for anyone.
+    outages: Vec<String>,
+    /// For how long there was none.
+    back: Option<Duration>,
+    /// For how long nothing ran, and how many polls fell into that time.
+    stopped: Option<(Duration, u128)>,
+    overrun: bool,
 }
 
 impl Voice {
@@ -39,6 +47,27 @@ impl Voice {
     pub(super) fn quiet(&mut self, at: usize, clock: Instant) {
         self.since.get_or_insert(clock);
         self.quiet.push(at);
+    }
+
+    pub(super) fn is_out(&mut self, why: String, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.back = None;
+        self.outages.push(why);
+    }
+
+    pub(super) fn is_back(&mut self, after: Duration, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.back = Some(after);
+    }
+
+    pub(super) fn was_stopped(&mut self, unseen: Duration, missed: u128, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.stopped = Some((unseen, missed));
+    }
+
+    pub(super) fn overrun(&mut self, clock: Instant) {
+        self.since.get_or_insert(clock);
+        self.overrun = true;
     }
 
     /// Whether anything waits to be said.
@@ -64,6 +93,14 @@ impl Voice {
         };
         let names = |of: &[usize]| named(of.iter().filter_map(|at| symbols.get(*at)).map(|w| &*w.symbol));
         let mut notes = Vec::new();
+        let good_to_know = |text: String| Note { text, hint: None, is_warning: false };
+        if let Some((unseen, missed)) = self.stopped {
+            let polls = if missed == 1 { "poll of yahoo is" } else { "polls of yahoo are" };
+            notes.push(good_to_know(format!(
+                "nothing ran for {}, asleep or held up: {missed} {polls} left out",
+                duration(unseen)
+            )));
+        }
         for (why, of) in &self.unknown {
             let share_class = of.iter().filter_map(|at| symbols.get(*at)).find_map(|w| share_class(&w.symbol));
             let hint = share_class.map_or_else(
@@ -76,26 +113,53 @@ impl Voice {
                 is_warning: true,
             });
         }
+        let asks_less = |why: &str| if why.contains("429") { "; a longer --interval asks less often" } else { "" };
+        for why in &self.outages {
+            let all = names_of_all(symbols);
+            notes.push(Note {
+                text: format!("no quote for {all} at yahoo: {why}"),
+                hint: Some(format!(
+                    "the next try is in {}, later ones at most 5 min apart{}",
+                    duration(again),
+                    asks_less(why)
+                )),
+                is_warning: true,
+            });
+        }
         for (why, of) in &self.failed {
-            let asks_less = if why.contains("429") { "; a longer --interval asks less often" } else { "" };
             notes.push(Note {
                 text: format!("no quote for {} at yahoo: {why}", names(of)),
-                hint: Some(format!("{others}the next try is in {}{asks_less}", duration(again))),
+                hint: Some(format!("{others}the next try is in {}{}", duration(again), asks_less(why))),
                 is_warning: true,
             });
         }
         if !self.recovered.is_empty() {
             let text = format!("yahoo answers again for {}", names(&self.recovered));
-            notes.push(Note { text, hint: None, is_warning: false });
+            notes.push(good_to_know(text));
+        }
+        if let Some(after) = self.back {
+            notes.push(good_to_know(format!("yahoo answers again, after {}", duration(after))));
         }
         let newest = self.quiet.iter().filter_map(|at| symbols.get(*at)).filter_map(|w| w.newest).max();
         if let Some(newest) = newest {
             let names = names(&self.quiet);
             let text = format!("no new quote for {names} since {newest}: the market is probably closed");
-            notes.push(Note { text, hint: None, is_warning: false });
+            notes.push(good_to_know(text));
+        }
+        if self.overrun {
+            notes.push(Note {
+                text: "yahoo takes longer to answer than the interval: who waits for an answer is not asked for again"
+                    .into(),
+                hint: Some("with a longer --interval or fewer symbols each has its turn".into()),
+                is_warning: false,
+            });
         }
         notes
     }
+}
+
+fn names_of_all(symbols: &[Watched]) -> String {
+    named(symbols.iter().filter(|watched| !watched.unknown).map(|watched| &*watched.symbol))
 }
 
 fn group(groups: &mut Vec<(String, Vec<usize>)>, at: usize, why: String) {

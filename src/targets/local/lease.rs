@@ -49,7 +49,7 @@ impl Lease {
         let lease = Self { token: token + 1 };
         tx.execute(
             "UPDATE lease SET token = ?, holder = ?, expires_at = ?",
-            params![lease.token, format!("process {}", std::process::id()), now().millis() + LASTS],
+            params![lease.token, our_name(), now().millis() + LASTS],
         )?;
         tx.commit()?;
         Ok(Acquired::Ours { lease, abandoned: expires_at != 0 })
@@ -73,6 +73,11 @@ impl Lease {
     pub fn release(self, db: &Connection) -> rusqlite::Result<()> {
         db.execute("UPDATE lease SET expires_at = 0 WHERE token = ?", [self.token]).map(|_| ())
     }
+}
+
+/// How this process names itself.
+pub fn our_name() -> String {
+    format!("process {}", std::process::id())
 }
 
 /// Who holds the lease now, if anybody.

@@ -8,11 +8,16 @@
 //! Any number of processes may produce, query and look at the status; the consumers run in the one that holds the
 //! lease. All state is in the stack's folder, and whoever opens it goes on where the last one stopped.
 
+pub mod aside;
 pub mod consumers;
 mod lake;
 mod latency;
 mod lease;
+pub mod live;
 pub mod producer;
+mod replay;
+mod schema;
+pub mod span;
 pub mod sql;
 pub mod state;
 pub mod stream;
@@ -22,9 +27,10 @@ use crate::error::Error;
 use consumers::{Consumers, Event, Events, Role};
 use latency::Histogram;
 use pipeline::{AnomalyThreshold, ArchiveSettings, Counts, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 use state::{Folder, Made, integer};
 use std::{
+    ops::Deref,
     sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -32,6 +38,9 @@ use std::{
 
 /// The name of the local stream's one shard.
 const SHARD: &str = "local";
+
+/// How long a drain tries at a time to say what it wants.
+const WANT_TIMEOUT: Duration = Duration::from_millis(50);
 
 /// What the consumers are told; kept in the stack, so that whoever runs them does the same.
 #[derive(Clone, Debug)]
@@ -169,8 +178,10 @@ pub struct Status {
     pub table: (u64, u64),
     /// Signals, and alerts that are not published yet.
     pub signals: (u64, u64),
-    /// Records that were set aside, the newest with its reason.
+    /// Lines that were set aside and not replayed, the newest with its reason.
     pub set_aside: (u64, Option<String>),
+    /// Lines that were set aside and replayed since.
+    pub replayed: u64,
     /// Files of the lake, their quotes and bytes.
     pub lake: (u64, u64, u64),
     /// Bytes of the whole folder.
@@ -193,6 +204,31 @@ impl Run {
     /// How long it took from put to stored, in ms, for this share of the quotes; none where nothing was measured.
     pub fn latency(&self, share: f64) -> Option<f64> {
         self.latency.quantile(share)
+    }
+
+    fn read(db: &Connection, run: i64) -> rusqlite::Result<Self> {
+        let mut statement = db.prepare_cached(
+            "SELECT quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
+             FROM runs WHERE run = ?",
+        )?;
+        let mut rows = statement.query([run])?;
+        let Some(row) = rows.next()? else { return Ok(Self::default()) };
+        let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
+        Ok(Self {
+            counts: Counts {
+                quotes: number(0)?,
+                stored: number(1)?,
+                duplicates: number(2)?,
+                revised: number(3)?,
+                late: number(4)?,
+                stale: number(5)?,
+                anomalies: number(6)?,
+                set_aside: number(7)?,
+            },
+            signals: number(8)?,
+            archived: number(9)?,
+            latency: Histogram::from_bytes(row.get_ref(10)?.as_blob()?),
+        })
     }
 }
 
@@ -267,14 +303,18 @@ impl Local {
         mut look: impl FnMut(&Role, Lag) -> bool,
     ) -> Result<Drained, Error> {
         let (table, stream) = (self.folder.table()?, self.folder.stream()?);
+        // Under load the consumers write all the time, and `look` is not to wait for a turn among them.
+        table.busy_timeout(WANT_TIMEOUT).map_err(|e| self.failed(e))?;
         let mut waiting = lag(&table, &stream).map_err(|e| self.failed(e))?;
         let mut is_wanted = false;
         loop {
             // What fails now, on a full disk for one, may not fail the next time: `look` decides how long to hope.
             let seen = (|| {
                 if !is_wanted {
-                    consumers::want_through(&table, through)?;
-                    is_wanted = true;
+                    is_wanted = match consumers::want_through(&table, through) {
+                        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => false,
+                        result => result.map(|()| true)?,
+                    };
                 }
                 waiting = lag(&table, &stream)?;
                 Ok(consumers::checkpoint(&table, "process")?.min(consumers::checkpoint(&table, "archive")?))
@@ -329,34 +369,7 @@ impl Local {
 
     /// What became of a run.
     pub fn run(&self, run: i64) -> Result<Run, Error> {
-        let db = self.folder.table()?;
-        let mut statement = db
-            .prepare(
-                "SELECT quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
-                 FROM runs WHERE run = ?",
-            )
-            .map_err(|e| self.failed(e))?;
-        let mut rows = statement.query([run]).map_err(|e| self.failed(e))?;
-        let Some(row) = rows.next().map_err(|e| self.failed(e))? else { return Ok(Run::default()) };
-        let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
-        (|| {
-            Ok(Run {
-                counts: Counts {
-                    quotes: number(0)?,
-                    stored: number(1)?,
-                    duplicates: number(2)?,
-                    revised: number(3)?,
-                    late: number(4)?,
-                    stale: number(5)?,
-                    anomalies: number(6)?,
-                    set_aside: number(7)?,
-                },
-                signals: number(8)?,
-                archived: number(9)?,
-                latency: Histogram::from_bytes(row.get_ref(10)?.as_blob()?),
-            })
-        })()
-        .map_err(|e| self.failed(e))
+        Run::read(&self.folder.table()?, run).map_err(|e| self.failed(e))
     }
 
     /// The newest quote of each symbol; all symbols, or those named. Expired ones count as gone.
@@ -364,15 +377,8 @@ impl Local {
         let db = self.folder.table()?;
         (|| {
             let mut found = Vec::new();
-            let ids = symbol_ids(&db, symbols)?;
-            let mut statement = db.prepare_cached(&format!(
-                "{} WHERE q.symbol = ? AND expires_at > ? ORDER BY timestamp DESC LIMIT 1",
-                table::SELECT_ITEM
-            ))?;
-            for id in ids {
-                found.extend(
-                    statement.query_map([id, stream::now().seconds()], table::item)?.collect::<Result<Vec<_>, _>>()?,
-                );
+            for id in symbol_ids(&db, symbols)? {
+                found.extend(table::newest(&db, id, stream::now())?);
             }
             Ok(found)
         })()
@@ -412,9 +418,9 @@ impl Local {
     }
 
     /// Which of these symbols the stack does not know.
-    pub fn unknown(&self, symbols: &[Symbol]) -> Result<Vec<Symbol>, Error> {
+    pub fn unknown<S: Deref<Target = str> + Clone>(&self, symbols: &[S]) -> Result<Vec<S>, Error> {
         let db = self.folder.table()?;
-        let known = |symbol: &Symbol| {
+        let known = |symbol: &S| {
             db.prepare_cached("SELECT count(*) FROM symbols WHERE symbol = ?")?
                 .query_row([&**symbol], |row| row.get::<_, i64>(0))
                 .map(|n| n > 0)
@@ -446,7 +452,8 @@ impl Local {
         let (db, stream) = (self.folder.table()?, self.folder.stream()?);
         let count = |sql: &str| integer(&db, sql).map(|n| n.unwrap_or(0) as u64);
         (|| {
-            let newest = "SELECT reason FROM set_aside ORDER BY record DESC, line DESC LIMIT 1";
+            let newest =
+                "SELECT reason FROM set_aside WHERE replayed_at IS NULL ORDER BY record DESC, line DESC LIMIT 1";
             let reason = db.prepare(newest)?.query_map([], |row| row.get(0))?.next().transpose()?;
             Ok(Status {
                 options: Options::read(&db)?,
@@ -459,7 +466,8 @@ impl Local {
                     count("SELECT count(*) FROM signals WHERE alert AND alerted_at IS NULL")?
                         + count("SELECT count(*) FROM anomalies WHERE alerted_at IS NULL")?,
                 ),
-                set_aside: (count("SELECT count(*) FROM set_aside")?, reason),
+                set_aside: (count("SELECT count(*) FROM set_aside WHERE replayed_at IS NULL")?, reason),
+                replayed: count("SELECT count(*) FROM set_aside WHERE replayed_at IS NOT NULL")?,
                 lake: (
                     count("SELECT count(*) FROM lake_files WHERE replaced_at IS NULL")?,
                     count("SELECT sum(rows) FROM lake_files WHERE replaced_at IS NULL")?,

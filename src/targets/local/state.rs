@@ -3,6 +3,7 @@
 //! The stream is one database, everything else another, so that producers and consumers do not wait for each
 //! other. Both write ahead and sync at every commit: what is committed survives a power loss.
 
+use super::schema::{self, STREAM, Schema, TABLE};
 use crate::{
     error::{Error, ExitStatus},
     report::style::visible,
@@ -14,8 +15,6 @@ use std::{
     time::Duration,
 };
 
-/// The layout of both databases, in their `user_version`.
-const SCHEMA_VERSION: i64 = 1;
 /// Pages written ahead before they are folded back: 64 MB. Smaller ones cost throughput, larger ones memory maps.
 const AUTOCHECKPOINT_PAGES: u32 = 16_000;
 /// How long to wait for another process's transaction.
@@ -25,84 +24,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
 const LOCK: &str = "lock";
 /// What the stream's database is called, with the process's number, until it is whole.
 const DRAFT: &str = "stream.db.new-";
-
-const STREAM_SCHEMA: &str = "
-    -- One row per commit: the records that were put together.
-    CREATE TABLE log (
-        first INTEGER PRIMARY KEY,      -- sequence number of the first record
-        last INTEGER NOT NULL,          -- of the last one
-        run INTEGER NOT NULL,           -- the producer's run
-        arrived_at INTEGER NOT NULL,    -- milliseconds since 1970
-        quotes INTEGER NOT NULL,        -- lines in all records
-        body BLOB NOT NULL              -- the records, framed
-    );
-    -- Where a stream begins that follows a kept table.
-    CREATE TABLE origin (next INTEGER NOT NULL);
-";
-
-const TABLE_SCHEMA: &str = "
-    CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-    CREATE TABLE symbols (id INTEGER PRIMARY KEY, symbol TEXT NOT NULL UNIQUE);
-    -- Currencies and sources, which repeat from quote to quote.
-    CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
-    -- Prices and volumes in units of 10^-8 (a volume too wide for an integer as text), percent in 10^-4, times in
-    -- milliseconds since 1970, expires_at in seconds. marks: see table.rs.
-    CREATE TABLE quotes (
-        symbol INTEGER NOT NULL, timestamp INTEGER NOT NULL, price INTEGER NOT NULL,
-        open INTEGER, high INTEGER, low INTEGER, previous_close INTEGER, volume,
-        currency INTEGER, source INTEGER, marks INTEGER NOT NULL, change_percent INTEGER,
-        ingested_at INTEGER NOT NULL, record INTEGER NOT NULL, line INTEGER NOT NULL,
-        processed_at INTEGER NOT NULL, expires_at INTEGER NOT NULL,
-        PRIMARY KEY (symbol, timestamp)
-    ) WITHOUT ROWID;
-    -- What must be known of a symbol to judge its next quote. prices: eight bytes each, oldest first.
-    CREATE TABLE heads (
-        symbol INTEGER PRIMARY KEY, timestamp INTEGER NOT NULL, prices BLOB NOT NULL, side INTEGER NOT NULL,
-        expires_at INTEGER NOT NULL
-    );
-    -- Where the quotes are that expire in an hour: a narrow index.
-    CREATE TABLE expiries (
-        hour INTEGER NOT NULL, symbol INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-        PRIMARY KEY (hour, symbol)
-    ) WITHOUT ROWID;
-    -- Averages in units of 10^-10, as text where too wide.
-    -- number is the order in which they were recorded.
-    CREATE TABLE signals (
-        number INTEGER PRIMARY KEY, symbol INTEGER NOT NULL, timestamp INTEGER NOT NULL, signal TEXT NOT NULL,
-        price INTEGER NOT NULL, sma_5 NOT NULL, sma_20 NOT NULL, alert INTEGER NOT NULL, recorded_at INTEGER NOT NULL,
-        alerted_at INTEGER, UNIQUE (symbol, timestamp)
-    );
-    CREATE INDEX signals_pending ON signals (number) WHERE alert AND alerted_at IS NULL;
-    CREATE TABLE anomalies (
-        symbol INTEGER NOT NULL, session INTEGER NOT NULL, timestamp INTEGER NOT NULL, price INTEGER NOT NULL,
-        previous_close INTEGER, change_percent INTEGER, recorded_at INTEGER NOT NULL, alerted_at INTEGER,
-        PRIMARY KEY (symbol, session)
-    ) WITHOUT ROWID;
-    CREATE INDEX anomalies_pending ON anomalies (recorded_at) WHERE alerted_at IS NULL;
-    CREATE TABLE set_aside (
-        record INTEGER NOT NULL, line INTEGER NOT NULL, partition_key TEXT NOT NULL, arrived_at INTEGER NOT NULL,
-        reason TEXT NOT NULL, bytes BLOB NOT NULL,
-        PRIMARY KEY (record, line)
-    ) WITHOUT ROWID;
-    CREATE TABLE checkpoints (consumer TEXT PRIMARY KEY, record INTEGER NOT NULL) WITHOUT ROWID;
-    -- Up to where the lake is wanted at once, by whoever wants to query it.
-    CREATE TABLE flush (through INTEGER NOT NULL);
-    CREATE TABLE lease (token INTEGER NOT NULL, holder TEXT NOT NULL, expires_at INTEGER NOT NULL);
-    -- What became of each run's quotes. latency: a histogram.
-    CREATE TABLE runs (
-        run INTEGER PRIMARY KEY, quotes INTEGER NOT NULL, stored INTEGER NOT NULL, duplicates INTEGER NOT NULL,
-        revised INTEGER NOT NULL, late INTEGER NOT NULL, stale INTEGER NOT NULL, anomalies INTEGER NOT NULL,
-        set_aside INTEGER NOT NULL, signals INTEGER NOT NULL, archived INTEGER NOT NULL, updated_at INTEGER NOT NULL,
-        latency BLOB NOT NULL
-    );
-    CREATE TABLE lake_files (
-        name TEXT PRIMARY KEY, dt INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
-        rows INTEGER NOT NULL, bytes INTEGER NOT NULL, replaced_at INTEGER
-    ) WITHOUT ROWID;
-    INSERT INTO checkpoints VALUES ('process', 0), ('archive', 0);
-    INSERT INTO flush VALUES (0);
-    INSERT INTO lease VALUES (0, '', 0);
-";
 
 /// Where a local stack is.
 #[derive(Clone, Debug)]
@@ -201,14 +122,14 @@ impl Folder {
         for folder in ["quotes", "raw-data"] {
             fs::create_dir_all(self.lake().join(folder)).map_err(|e| failed(&e))?;
         }
-        let table = self.open(&self.table_file(), Some(TABLE_SCHEMA))?;
+        let table = self.open(&self.table_file(), &TABLE, true)?;
         let after: i64 = table
             .query_row("SELECT max(record) FROM checkpoints", [], |row| row.get(0))
             .map_err(|e| self.broken("table.db", e))?;
 
         // Under another name until it is whole, so that a stack is never half up.
         let draft = self.path.join(format!("{DRAFT}{}", std::process::id()));
-        let stream = self.open(&draft, Some(STREAM_SCHEMA))?;
+        let stream = self.open(&draft, &STREAM, true)?;
         stream
             .execute("INSERT INTO origin VALUES (?)", [after + 1])
             .and_then(|_| stream.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())))
@@ -290,13 +211,26 @@ impl Folder {
     /// Opens the stream's database.
     pub fn stream(&self) -> Result<Connection, Error> {
         self.check_up()?;
-        self.open(&self.stream_file(), None)
+        self.open(&self.stream_file(), &STREAM, false)
     }
 
     /// Opens the database of everything else.
     pub fn table(&self) -> Result<Connection, Error> {
         self.check_up()?;
-        self.open(&self.table_file(), None)
+        self.open(&self.table_file(), &TABLE, false)
+    }
+
+    /// Makes durable what can be read from either database. A process that was killed after it had written a commit and
+    /// before it had synced it leaves the commit to be seen by those after it, and to be lost with the power.
+    pub fn sync(&self) -> io::Result<()> {
+        for log in ["stream.db-wal", "table.db-wal"] {
+            match fs::File::open(self.path.join(log)) {
+                Ok(log) => log.sync_all()?,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Opens it also where the stack is down and its data was kept; none where there is neither.
@@ -304,7 +238,7 @@ impl Folder {
         if !self.is_up() && (!self.is_kept() || self.is_being_made()?) {
             return Ok(None);
         }
-        self.open(&self.table_file(), None).map(Some)
+        self.open(&self.table_file(), &TABLE, false).map(Some)
     }
 
     /// Whether another `up` has begun the table, or was interrupted before there was anything in it.
@@ -312,7 +246,7 @@ impl Folder {
         let version = Connection::open_with_flags(self.table_file(), OpenFlags::SQLITE_OPEN_READ_ONLY)
             .and_then(|db| {
                 db.busy_timeout(BUSY_TIMEOUT)?;
-                db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))
+                schema::user_version(&db)
             })
             .map_err(|e| self.broken("table.db", e))?;
         Ok(version == 0)
@@ -335,10 +269,10 @@ impl Folder {
         if self.name == crate::settings::DEFAULT_STACK { String::new() } else { format!(" --stack {}", self.name) }
     }
 
-    fn open(&self, file: &Path, schema: Option<&str>) -> Result<Connection, Error> {
+    fn open(&self, file: &Path, schema: &Schema, may_create: bool) -> Result<Connection, Error> {
         let broken = |e| self.broken(&file.file_name().unwrap_or_default().to_string_lossy(), e);
         let mut flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        flags.set(OpenFlags::SQLITE_OPEN_CREATE, schema.is_some());
+        flags.set(OpenFlags::SQLITE_OPEN_CREATE, may_create);
         let mut db = Connection::open_with_flags(file, flags).map_err(broken)?;
         db.busy_timeout(BUSY_TIMEOUT).map_err(broken)?;
         db.set_prepared_statement_cache_capacity(64);
@@ -348,19 +282,15 @@ impl Folder {
              PRAGMA journal_size_limit = 134217728;"
         );
         db.execute_batch(&pragmas).map_err(broken)?;
-        let version = |db: &Connection| db.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0));
-        if let Some(schema) = schema {
-            let tx = db.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate).map_err(broken)?;
-            if version(&tx).map_err(broken)? == 0 {
-                tx.execute_batch(schema).map_err(broken)?;
-                tx.execute_batch(&format!("PRAGMA user_version = {SCHEMA_VERSION}")).map_err(broken)?;
-            }
-            tx.commit().map_err(broken)?;
+        let known = schema.version();
+        // Asked first without a transaction of its own, which would wait for every other one.
+        if schema::user_version(&db).map_err(broken)? < known {
+            schema.apply(&mut db, may_create).map_err(broken)?;
         }
-        match version(&db).map_err(broken)? {
-            SCHEMA_VERSION => Ok(db),
+        match schema::user_version(&db).map_err(broken)? {
+            found if found == known => Ok(db),
             other => Err(Error::new(format!("'{}' has schema version {other}", file.display()))
-                .because(format!("this stockpipe knows version {SCHEMA_VERSION}"))
+                .because(format!("this stockpipe knows version {known}"))
                 .hint("use the stockpipe that made it, or `stockpipe down` and `stockpipe up`")
                 .beyond_repair()),
         }

@@ -8,7 +8,7 @@
 //! ```
 
 use pipeline::{PortError, Record, RecordSequence, Timestamp};
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use std::{
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
@@ -84,6 +84,22 @@ pub fn put(db: &mut Connection, run: i64, group: &Group) -> rusqlite::Result<u64
 pub fn last(db: &Connection) -> rusqlite::Result<u64> {
     let sql = "SELECT coalesce((SELECT last FROM log ORDER BY first DESC LIMIT 1), (SELECT next - 1 FROM origin))";
     db.prepare_cached(sql)?.query_row([], |row| row.get::<_, i64>(0)).map(|n| n as u64)
+}
+
+/// The first record of the newest commit whose first record is below `before`; none where there is none.
+pub fn commit_before(db: &Connection, before: u64) -> rusqlite::Result<Option<u64>> {
+    db.prepare_cached("SELECT first FROM log WHERE first < ? ORDER BY first DESC LIMIT 1")?
+        .query_row([i64::try_from(before).unwrap_or(i64::MAX)], |row| row.get::<_, i64>(0))
+        .optional()
+        .map(|first| first.map(|n| n as u64))
+}
+
+/// The first record of the oldest commit that arrived at this time or later; none where there is none.
+pub fn commit_since(db: &Connection, time: Timestamp) -> rusqlite::Result<Option<u64>> {
+    db.prepare_cached("SELECT first FROM log WHERE arrived_at >= ? ORDER BY first LIMIT 1")?
+        .query_row([time.millis()], |row| row.get::<_, i64>(0))
+        .optional()
+        .map(|first| first.map(|n| n as u64))
 }
 
 /// What waits after a checkpoint: lines, bytes, and when the oldest arrived.

@@ -119,17 +119,7 @@ impl<'t> Tables<'t> {
 
     fn head(&mut self, asked: &Asked, arrival: Timestamp) -> rusqlite::Result<Head> {
         let symbol = self.ids.symbol(self.db, &asked.symbol)?;
-        let mut statement =
-            self.db.prepare_cached("SELECT timestamp, prices, side, expires_at FROM heads WHERE symbol = ?")?;
-        let newest = statement
-            .query_row([symbol], |row| {
-                let timestamp = time(row, 0)?;
-                let window: Window = row.get_ref(1)?.as_blob()?.chunks_exact(8).filter_map(price_of_bytes).collect();
-                let side = Side::from_sign(row.get(2)?);
-                Ok(Newest { timestamp, trail: Trail { window, side }, expires_at: row.get(3)? })
-            })
-            .optional()?
-            .filter(|newest| newest.expires_at > arrival.seconds());
+        let newest = newest_in_order(self.db, symbol, arrival)?;
         let above = newest.as_ref().map_or(i64::MIN, |n| n.timestamp.millis().saturating_add(1));
         let mut statement = self.db.prepare_cached(&format!(
             "{SELECT_ITEM} WHERE q.symbol = ? AND timestamp BETWEEN ? AND ? AND expires_at > ?"
@@ -327,7 +317,7 @@ impl Signals for Tables<'_> {
 impl SetAsideStore for SetAsides<'_> {
     async fn put(&mut self, lines: &[SetAside]) -> Result<(), PortError> {
         let put = |line: &SetAside| {
-            self.0.prepare_cached("INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?, ?, ?)")?.execute(
+            self.0.prepare_cached("INSERT OR IGNORE INTO set_aside VALUES (?, ?, ?, ?, ?, ?, NULL, NULL)")?.execute(
                 rusqlite::params![
                     number(line.sequence.record),
                     line.sequence.line,
@@ -340,6 +330,24 @@ impl SetAsideStore for SetAsides<'_> {
         };
         lines.iter().try_for_each(|line| put(line).map(|_| ())).map_err(failed)
     }
+}
+
+/// A symbol's newest in-order quote, unless it has expired by then.
+pub fn newest_in_order(db: &Connection, symbol: i64, at: Timestamp) -> rusqlite::Result<Option<Newest>> {
+    let mut statement = db.prepare_cached("SELECT timestamp, prices, side, expires_at FROM heads WHERE symbol = ?")?;
+    let newest = statement.query_row([symbol], |row| {
+        let timestamp = time(row, 0)?;
+        let window: Window = row.get_ref(1)?.as_blob()?.chunks_exact(8).filter_map(price_of_bytes).collect();
+        let side = Side::from_sign(row.get(2)?);
+        Ok(Newest { timestamp, trail: Trail { window, side }, expires_at: row.get(3)? })
+    });
+    Ok(newest.optional()?.filter(|newest| newest.expires_at > at.seconds()))
+}
+
+/// A symbol's newest quote, unless it has expired by then.
+pub fn newest(db: &Connection, symbol: i64, at: Timestamp) -> rusqlite::Result<Option<Item>> {
+    let sql = format!("{SELECT_ITEM} WHERE q.symbol = ? AND expires_at > ? ORDER BY timestamp DESC LIMIT 1");
+    db.prepare_cached(&sql)?.query_row([symbol, at.seconds()], item).optional()
 }
 
 /// Whether there are alerts that are not published yet.
@@ -459,7 +467,8 @@ fn hour(item: &Item) -> i64 {
     item.expires_at.div_euclid(3600)
 }
 
-fn number(sequence: RecordSequence) -> i64 {
+/// A record's number as the database has it.
+pub(super) fn number(sequence: RecordSequence) -> i64 {
     sequence.number().map_or(i64::MAX, |n| n as i64)
 }
 

@@ -30,6 +30,8 @@ use std::{
 /// The time for which this process has the lease.
 pub(super) struct Session<'s> {
     pub(super) shared: &'s Shared,
+    /// Open, and nothing else.
+    _stream: Mutex<Connection>,
     pub(super) lease: Lease,
     /// The one connection that writes. Its lock is fair: a consumer under load does not starve the others.
     pub(super) writer: tokio::sync::Mutex<Connection>,
@@ -41,8 +43,17 @@ pub(super) struct Session<'s> {
 
 impl<'s> Session<'s> {
     pub(super) fn new(shared: &'s Shared, lease: Lease, db: Connection, events: Events) -> Result<Self, Error> {
+        // As long as it is open, commits of the stream can be read only once they are synced. Those before it are
+        // synced here: what was taken must not be lost from the stream, which would give its numbers again.
+        let stream = shared.folder.stream()?;
+        stream::last(&stream).map_err(|e| shared.folder.broken("stream.db", e))?;
+        shared
+            .folder
+            .sync()
+            .map_err(|e| Error::new(format!("'{}' cannot be synced", shared.folder.path().display())).because(e))?;
         Ok(Self {
             shared,
+            _stream: Mutex::new(stream),
             lease,
             writer: tokio::sync::Mutex::new(db),
             lost: AtomicBool::new(false),
