@@ -33,4 +33,5 @@ mod settings;
 mod sql_differential;
 mod sql_notes;
 mod tail;
+mod templates;
 mod yahoo;
