@@ -100,13 +100,13 @@ fn cases() -> Result<Vec<Case>> {
         Ok(Case { name: name.into(), text, bound })
     };
     let mut cases = Vec::new();
-    for name in ["crossovers", "moving-averages", "volatility", "drawdown", "data-quality"] {
+    for name in ["crossovers", "moving-averages", "drawdown", "data-quality"] {
         cases.push(named(&queries, name, WINDOW)?);
     }
     for name in ["volatility-of-quotes", "gaps"] {
         cases.push(named(&own, name, WINDOW)?);
     }
-    for name in ["daily-trend", "anomalies", "volume-profile", "top-movers", "latest-prices"] {
+    for name in ["daily-trend", "volatility", "anomalies", "volume-profile", "top-movers", "latest-prices"] {
         cases.push(named(&queries, name, OTHER)?);
     }
     // A row for each quote: in a sum, so that not the writing of ten million lines is measured.
