@@ -285,3 +285,77 @@ impl ChunkReader for Tail {
         range.map(|range| self.bytes.slice(range)).ok_or_else(|| ParquetError::EOF("not read so far".into()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const HOUR: i64 = 3600;
+
+    fn file(key: &str, bytes: u64, written: i64) -> File {
+        File { key: key.into(), bytes, written }
+    }
+
+    fn listed(of: &[(&str, &[&str])]) -> BTreeMap<String, Vec<String>> {
+        of.iter().map(|(key, sources)| ((*key).into(), sources.iter().map(|s| (*s).into()).collect())).collect()
+    }
+
+    #[test]
+    fn names_of_merged_files() {
+        let date = pipeline::Date::parse("2026-11-20").expect("a date");
+        assert!(is_merged(&merged_key(date, &["a", "b"])));
+        assert!(!is_merged("quotes/dt=2026-11-20/shardId-000000000000-1-2.parquet"));
+    }
+
+    #[test]
+    fn groups_are_as_large_as_memory_allows() {
+        let files = [("a", 4), ("b", 4), ("c", 4), ("d", 99), ("e", 1), ("f", 9)].map(|(key, n)| file(key, n, 0));
+        let plan = Plan::new(&files, &BTreeMap::new(), Limits { files: 3, bytes: 10 }, 0);
+        // `d` is large enough as it is, and `f` has no other to go with.
+        assert_eq!(
+            plan,
+            Plan { delete: vec![], merge: vec![vec!["a".into(), "b".into()], vec!["c".into(), "e".into()]] }
+        );
+        assert_eq!(Limits::of_memory(512), Limits { files: 64, bytes: 64 << 20 });
+    }
+
+    #[test]
+    fn a_merged_file_outlives_its_sources() {
+        let files = [file("a", 1, 0), file("m", 1, 100), file("n", 1, 200)];
+        let sources = listed(&[("m", &["a", "gone"]), ("n", &["m", "c"])]);
+        let plan = |files: &[File], now| Plan::new(files, &sources, Limits::of_memory(512), now).delete;
+        assert_eq!(plan(&files, 100 + HOUR - 1), [""; 0]);
+        assert_eq!(plan(&files, 200 + HOUR), ["a"]);
+        assert_eq!(plan(&files[1..], 200 + HOUR - 1), [""; 0]);
+        assert_eq!(plan(&files[1..], 200 + HOUR), ["m"]);
+        assert_eq!(plan(&files[2..], i64::MAX), [""; 0]);
+    }
+
+    proptest! {
+        /// Would catch a file that is deleted without a file that holds its quotes, or too soon, or merged twice.
+        #[test]
+        fn only_what_is_listed_in_an_old_enough_file_goes(
+            files in proptest::collection::btree_map("[a-h]", (0..20_u64, 0..3 * HOUR), 0..8),
+            sources in proptest::collection::btree_map("[a-h]", proptest::collection::vec("[a-h]", 1..4), 0..4),
+            now in 0..3 * HOUR,
+        ) {
+            let files: Vec<File> = files.into_iter().map(|(key, (bytes, at))| file(&key, bytes, at)).collect();
+            let plan = Plan::new(&files, &sources, Limits { files: 3, bytes: 16 }, now);
+            let lists = |by: &File, key: &str| sources.get(&by.key).is_some_and(|s| s.iter().any(|s| s == key));
+            for key in &plan.delete {
+                prop_assert!(files.iter().any(|by| lists(by, key) && by.written + HOUR <= now));
+            }
+            let mut seen = BTreeSet::new();
+            for key in plan.merge.iter().flatten() {
+                prop_assert!(seen.insert(key));
+                prop_assert!(!plan.delete.contains(key));
+                prop_assert!(!files.iter().any(|by| lists(by, key)));
+            }
+            for group in &plan.merge {
+                let bytes = files.iter().filter(|f| group.contains(&f.key)).map(|f| f.bytes).sum::<u64>();
+                prop_assert!((2..=3).contains(&group.len()) && bytes <= 16);
+            }
+        }
+    }
+}

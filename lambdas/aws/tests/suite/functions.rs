@@ -33,6 +33,11 @@ fn bootstraps() -> Vec<(&'static str, PathBuf)> {
     let mut build = Command::new(env!("CARGO"));
     build.args(["build", "--quiet", "--bins", "--tests", "-p", "stockpipe-aws-ports", "--features", "lake"]);
     build.args(packages.iter().flat_map(|package| ["-p", package])).arg("--target-dir").arg(target);
+    // What cargo says of this package is none of the build's business; some build scripts run again where it changes.
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
+        build.env_remove(name);
+    }
+    build.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
     let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
     assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
     packages.map(|package| (package, target.join("debug").join(package))).into()
