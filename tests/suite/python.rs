@@ -18,7 +18,6 @@ pub fn with(packages: &[&str]) -> Result<PathBuf, String> {
     // The build folder, with a profile's folder and `deps` in between.
     let program = env::current_exe().map_err(|e| e.to_string())?;
     let target = program.ancestors().nth(3).ok_or("no build folder")?;
-    fs::create_dir_all(&target).map_err(|e| format!("{}: {e}", target.display()))?;
     let folder = target.join(format!("python-{}", packages.join("-").replace("==", "-")));
     let (python, done) = (folder.join("bin/python"), folder.join("complete"));
     // Another test run may be making it.

@@ -2,6 +2,7 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use pipeline::{Item, Origin, Percent, Price, Quote, Sequence, Side, Symbol, Timestamp, Trail, Volume, Window};
+use serde::Deserialize;
 use std::{collections::HashMap, fmt::Display, sync::Arc};
 
 /// How long the table keeps an item beyond `expires_at`, in seconds. Deletion follows the wall clock, and a consumer
@@ -32,26 +33,28 @@ impl Attributes for HashMap<String, AttributeValue> {
     }
 }
 
-impl Attributes for HashMap<String, serde_dynamo::AttributeValue> {
+/// An attribute as the table's stream shows it, in DynamoDB's own JSON; of other kinds of values, nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct StreamAttribute {
+    #[serde(rename = "S")]
+    string: Option<String>,
+    #[serde(rename = "N")]
+    number: Option<String>,
+    #[serde(rename = "BOOL")]
+    flag: Option<bool>,
+}
+
+impl Attributes for HashMap<String, StreamAttribute> {
     fn string(&self, name: &str) -> Option<&str> {
-        match self.get(name)? {
-            serde_dynamo::AttributeValue::S(text) => Some(text),
-            _ => None,
-        }
+        self.get(name)?.string.as_deref()
     }
 
     fn number(&self, name: &str) -> Option<&str> {
-        match self.get(name)? {
-            serde_dynamo::AttributeValue::N(text) => Some(text),
-            _ => None,
-        }
+        self.get(name)?.number.as_deref()
     }
 
     fn flag(&self, name: &str) -> Option<bool> {
-        match self.get(name)? {
-            serde_dynamo::AttributeValue::Bool(flag) => Some(*flag),
-            _ => None,
-        }
+        self.get(name)?.flag
     }
 }
 

@@ -1,19 +1,21 @@
 //! What Lambda hands to a function, and the answer it takes.
 
-use crate::{DamagedItem, attributes};
-use aws_lambda_events::event::dynamodb;
+use crate::{
+    Attributes, DamagedItem,
+    attributes::{self, StreamAttribute},
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use pipeline::{Item, Record, RecordSequence, Timestamp};
 use serde::{Deserialize, Deserializer, Serialize};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// Digits of a sequence number of Kinesis.
 const WIDTH: usize = 56;
 
 /// A batch of one shard, as Lambda hands it over.
 ///
-/// `aws_lambda_events` reads the fraction of an arrival as a whole number of milliseconds (0.98 s as 98 ms), and
-/// arrivals decide what has expired, so this is read here.
+/// Read here, since `aws_lambda_events` takes the fraction of an arrival for whole milliseconds (0.98 s for 98 ms), and
+/// arrivals decide what has expired.
 #[derive(Clone, Debug, Deserialize)]
 pub struct KinesisEvent {
     #[serde(rename = "Records")]
@@ -106,6 +108,28 @@ impl Batch {
     }
 }
 
+/// Changes of the table, as Lambda hands them over.
+#[derive(Clone, Debug, Deserialize)]
+pub struct TableEvent {
+    #[serde(rename = "Records")]
+    records: Vec<ChangeRecord>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct ChangeRecord {
+    dynamodb: Change,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Change {
+    sequence_number: String,
+    #[serde(default)]
+    new_image: HashMap<String, StreamAttribute>,
+    #[serde(default)]
+    old_image: HashMap<String, StreamAttribute>,
+}
+
 /// Changes of the table, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
@@ -117,18 +141,17 @@ pub struct Changes {
     names: Vec<String>,
 }
 
-impl From<dynamodb::Event> for Changes {
-    fn from(event: dynamodb::Event) -> Self {
+impl From<TableEvent> for Changes {
+    fn from(event: TableEvent) -> Self {
         let mut changes = Self::default();
         for (place, record) in event.records.into_iter().enumerate() {
-            let change = record.change;
-            changes.names.push(change.sequence_number.unwrap_or_default());
-            let (new, old) = (change.new_image.inner(), change.old_image.inner());
+            let Change { sequence_number, new_image: new, old_image: old } = record.dynamodb;
+            changes.names.push(sequence_number);
             // Only in-order items have a window. The same quote written again was handled when it was new.
-            if !new.contains_key("window") || new.get("sequence") == old.get("sequence") {
+            if new.string("window").is_none() || new.string("sequence") == old.string("sequence") {
                 continue;
             }
-            match attributes::item(new) {
+            match attributes::item(&new) {
                 Ok(item) => changes.items.push((place, item)),
                 Err(damaged) => changes.damaged.push(damaged),
             }

@@ -20,9 +20,9 @@ mod signals;
 pub mod trend;
 
 pub use alerts::SnsAlerts;
-pub use attributes::{Attributes, DamagedItem, attributes, item};
+pub use attributes::{Attributes, DamagedItem, StreamAttribute, attributes, item};
 pub use calls::{CallError, Calls, Clients};
-pub use events::{Answer, Batch, Changes, EventError, KinesisEvent, sequence};
+pub use events::{Answer, Batch, Changes, EventError, FailedItem, KinesisEvent, TableEvent, sequence};
 pub use objects::Bucket;
 pub use quotes::QuotesTable;
 pub use report::Report;

@@ -1,7 +1,8 @@
 //! `StockTrendAnalysis`: changes of the table become signals, and alerts.
 
-use crate::{Answer, Calls, Changes, Clients, Report, Settings, SettingsError, SignalsTable, SnsAlerts, process::now};
-use aws_lambda_events::event::dynamodb;
+use crate::{
+    Answer, Calls, Changes, Clients, Report, Settings, SettingsError, SignalsTable, SnsAlerts, TableEvent, process::now,
+};
 use futures::{StreamExt, stream};
 use pipeline::{PortError, Raised, Signals, trend};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,7 +75,7 @@ impl StockTrendAnalysis {
         calls: &Calls,
     ) -> Result<Answer, Box<dyn std::error::Error + Send + Sync>> {
         let mut report = Report::new(&self.stack, request_id, "analysed");
-        let changes: Changes = match serde_json::from_str::<dynamodb::Event>(event) {
+        let changes: Changes = match serde_json::from_str::<TableEvent>(event) {
             Ok(event) => event.into(),
             Err(error) => {
                 report.fails(&error).write();

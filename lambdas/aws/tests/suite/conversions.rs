@@ -1,7 +1,6 @@
 //! What is converted comes back as it was, for any item; and events of the shapes that the services make.
 
 use crate::stream::time;
-use aws_lambda_events::event::dynamodb;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pipeline::{
     Item, Origin, Percent, Price, Quote, Sequence, Side, Symbol, Timestamp, Trail, Volume,
@@ -9,7 +8,7 @@ use pipeline::{
 };
 use proptest::{collection::vec, option, prelude::*, strategy::ValueTree};
 use serde_json::{Value, json};
-use stockpipe_aws_ports::{Batch, Changes, KinesisEvent, attributes, item, sequence};
+use stockpipe_aws_ports::{Batch, Changes, KinesisEvent, TableEvent, attributes, item, sequence};
 
 fn prices() -> impl Strategy<Value = Price> {
     (1..1_000_000_000_000_000_000_i64).prop_map(|units| Price::from_units(units).expect("a price"))
@@ -77,7 +76,7 @@ fn items() -> impl Strategy<Value = Item> {
 }
 
 /// A change as Lambda shows it.
-fn change(name: &str, new: &Item, old: Option<&Item>) -> dynamodb::Event {
+fn change(name: &str, new: &Item, old: Option<&Item>) -> TableEvent {
     let image = |item: &Item| -> Value {
         let value = |value: &AttributeValue| match value {
             AttributeValue::S(text) => json!({ "S": text }),
@@ -85,7 +84,10 @@ fn change(name: &str, new: &Item, old: Option<&Item>) -> dynamodb::Event {
             AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
             other => panic!("{other:?}"),
         };
-        attributes(item).iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()
+        let attributes = attributes(item);
+        let mut image: Value = attributes.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect();
+        image["added_by_hand"] = json!({"L": [{"NULL": true}]});
+        image
     };
     let mut record = json!({
         "eventID": "c4ca4238a0b923820dcc509a6f75849b", "eventName": name, "eventVersion": "1.1",
