@@ -52,7 +52,7 @@ impl StockTrendAnalysis {
         let get = self.dynamodb.get_item().table_name(&self.signals);
         let get = ["symbol", "id"].into_iter().fold(get, |get, name| get.key(name, crate::attributes::string("*")));
         let topic = self.sns.get_topic_attributes().topic_arn(&self.topic);
-        _ = futures::join!(get.send(), topic.send());
+        _ = tokio::join!(get.send(), topic.send());
     }
 
     /// The ports, for the calls of one invocation.
