@@ -88,6 +88,7 @@ async fn random_histories_end_as_the_plain_fold() {
             let mut again = batch;
             for _ in 0..1 + random.below(2) {
                 again = deliver_once(&process, batch, TIME).await;
+                assert!(again.len() < batch.len(), "process must get on with its first record");
                 // Before another quote takes the place of one that has expired.
                 deliver_changes(&stack, &trend, &mut random).await;
             }
