@@ -3,7 +3,7 @@
 use std::{
     env,
     fs::{self, File},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
@@ -15,9 +15,9 @@ pub const SQL: [&str; 3] = ["duckdb==2.0.0", "sqlglot==30.30.0", "pytz==2026.6"]
 /// # Errors
 /// When it cannot be made, with what to install.
 pub fn with(packages: &[&str]) -> Result<PathBuf, String> {
-    let target = env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target"));
-    fs::create_dir_all(&target).map_err(|e| format!("{}: {e}", target.display()))?;
+    // The build folder, with a profile's folder and `deps` in between.
+    let program = env::current_exe().map_err(|e| e.to_string())?;
+    let target = program.ancestors().nth(3).ok_or("no build folder")?;
     let folder = target.join(format!("python-{}", packages.join("-").replace("==", "-")));
     let (python, done) = (folder.join("bin/python"), folder.join("complete"));
     // Another test run may be making it.
