@@ -146,7 +146,7 @@ impl ExecutionPlan for SortedWindow {
             schema: self.schema(),
             keys: self.keys.clone(),
             partitions: Partitions::default(),
-            functions: self.functions.iter().map(|f| (f.argument(), f.kernel())).collect(),
+            functions: self.functions.iter().map(|f| Function { argument: f.argument(), kernel: f.kernel() }).collect(),
         };
         let batches = self.input.execute(partition, context)?.map(move |batch| running.batch(&batch?));
         Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), batches)))
@@ -158,8 +158,14 @@ struct Running {
     schema: SchemaRef,
     keys: Vec<Arc<dyn PhysicalExpr>>,
     partitions: Partitions,
-    /// Each function, and what it is of.
-    functions: Vec<(Option<Arc<dyn PhysicalExpr>>, Box<dyn Kernel>)>,
+    functions: Vec<Function>,
+}
+
+/// A function at work.
+struct Function {
+    /// What it is of.
+    argument: Option<Arc<dyn PhysicalExpr>>,
+    kernel: Box<dyn Kernel>,
 }
 
 impl Running {
@@ -170,7 +176,7 @@ impl Running {
         let keys = self.keys.iter().map(column).collect::<Result<Vec<_>>>()?;
         let parts = self.partitions.next(&keys, rows)?;
         let mut columns = batch.columns().to_vec();
-        for (argument, kernel) in &mut self.functions {
+        for Function { argument, kernel } in &mut self.functions {
             let argument = argument.as_ref().map(column).transpose()?;
             let values = kernel.batch(argument.as_ref(), &parts)?;
             if values.len() != rows {
