@@ -27,7 +27,7 @@ pub struct Cli {
 #[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
-    /// Where the pipeline is: local, on this machine [default: local]
+    /// Where the pipeline is: local, on this machine, or aws [default: local]
     #[arg(
         long,
         global = true,
@@ -61,6 +61,8 @@ pub struct Global {
 pub enum TargetName {
     /// On this machine, all embedded
     Local,
+    /// On AWS, made by CloudFormation
+    Aws,
 }
 
 /// How answers are written to standard output.
@@ -100,6 +102,12 @@ pub enum Command {
     Demo,
     /// Take the pipeline down, data included
     Down(Down),
+    /// Find what is missing before `up`: credentials, rights, toolchain, quotas
+    Doctor,
+    /// Print a template as it would be deployed
+    Template(Template),
+    /// Print the IAM policy of whoever deploys to AWS: what it takes, and no more
+    Policy(Policy),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page
@@ -142,6 +150,15 @@ pub struct Up {
     /// Do not ask. On this machine nothing costs money or is replaced, so nothing is asked in any case
     #[arg(long, short)]
     pub yes: bool,
+    /// Set an option of AWS, such as shard_count=2; `stockpipe init` writes a file with all of them
+    #[arg(long = "set", value_name = "NAME=VALUE", help_heading = "On AWS")]
+    pub set: Vec<String>,
+    /// Leave once AWS is at work; `stockpipe status --watch` looks on
+    #[arg(long, help_heading = "On AWS")]
+    pub no_wait: bool,
+    /// Where an update could not be rolled back: leave this resource as it is, and roll back the others
+    #[arg(long, value_name = "RESOURCE", help_heading = "On AWS")]
+    pub skip_rollback: Vec<String>,
 }
 
 /// `stream`.
@@ -325,9 +342,40 @@ To mend lines by hand: `stockpipe replay --list --format json` gives their bytes
 /// `status`.
 #[derive(Debug, Args)]
 pub struct Status {
-    /// Look again every second, until Ctrl-C
+    /// Look again every second, until Ctrl-C. On AWS: look on at the operation that is under way, until it ends
     #[arg(long)]
     pub watch: bool,
+    /// Every event of the stack's last operation, the newest last
+    #[arg(long, help_heading = "On AWS", conflicts_with = "watch")]
+    pub events: bool,
+    /// Ask CloudFormation what was changed by other hands, which takes a minute
+    #[arg(long, help_heading = "On AWS", conflicts_with_all = ["watch", "events"])]
+    pub drift: bool,
+}
+
+/// `template`.
+#[derive(Debug, Args)]
+pub struct Template {
+    /// Which one
+    #[arg(value_enum, default_value_t = TemplateName::Pipeline)]
+    pub name: TemplateName,
+}
+
+/// The templates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TemplateName {
+    /// Stream, table, lake, functions and what watches over them
+    Pipeline,
+    /// The bucket of code and templates, once per account and region
+    Bootstrap,
+}
+
+/// `policy`.
+#[derive(Debug, Args)]
+pub struct Policy {
+    /// Of whoever hands the work to the role of CloudFormation that `service_role: yes` makes
+    #[arg(long)]
+    pub service_role: bool,
 }
 
 /// `down`.

@@ -6,10 +6,14 @@ use crate::{
     error::{Error, ExitStatus},
     report::style::visible,
     sources::parse_duration,
-    targets::local::{Options, state::Folder},
+    targets::{
+        aws::options::Options as AwsOptions,
+        local::{Options, state::Folder},
+    },
 };
 use serde::Deserialize;
 use std::{
+    collections::BTreeMap,
     env, fs, io,
     path::{Path, PathBuf},
 };
@@ -24,6 +28,8 @@ pub const SCHEMA: &str = include_str!("stockpipe.schema.json");
 /// What every command needs to know.
 #[derive(Clone, Debug)]
 pub struct Settings {
+    /// Where the pipeline is.
+    pub target: TargetName,
     /// The stack's name.
     pub stack: String,
     /// How to write answers.
@@ -32,6 +38,8 @@ pub struct Settings {
     pub home: PathBuf,
     /// What the file says of the stack; flags of `up` win over it.
     pub stack_options: StackOptions,
+    /// What the file says of AWS; `up --set` wins over it.
+    pub aws: AwsOptions,
 }
 
 /// What can be set of a stack, in the file as with `up`.
@@ -59,6 +67,7 @@ struct File {
     retention: Option<String>,
     anomaly_percent: Option<yaml_serde::Value>,
     raw: Option<yaml_serde::Value>,
+    aws: Option<BTreeMap<String, yaml_serde::Value>>,
 }
 
 impl Settings {
@@ -67,8 +76,7 @@ impl Settings {
         let path = global.config.clone().unwrap_or_else(|| FILE.into());
         let text = read_file(&path, global.config.is_some())?;
         let file = parse_file(&text).map_err(|e| wrong_file(&path, &e))?;
-        // One target there is; naming it in the file is allowed, as on the command line.
-        let TargetName::Local = global.target.or(file.target).unwrap_or(TargetName::Local);
+        let target = global.target.or(file.target).unwrap_or(TargetName::Local);
         let stack = global.stack.clone().or_else(|| file.stack.clone()).unwrap_or_else(|| DEFAULT_STACK.into());
         if !is_stack_name(&stack) {
             let by = match line_of(&text, "stack") {
@@ -86,10 +94,18 @@ impl Settings {
                 .ok_or_else(|| usage("there is no folder for local stacks").hint("set STOCKPIPE_HOME to one"))?,
         };
         let format = global.format.or(file.format).unwrap_or(Format::Table);
-        let stack_options = file.stack_options();
         // Here and not in `up` alone: a mistake in the file is said to be there.
+        let aws = aws_options(file.aws.as_ref(), &text).map_err(|e| wrong_file(&path, &e))?;
+        let stack_options = file.stack_options();
         stack_options.check(&text).map_err(|e| wrong_file(&path, &e))?;
-        Ok(Self { stack, format, home, stack_options })
+        Ok(Self { target, stack, format, home, stack_options, aws })
+    }
+
+    /// What to add to a command to mean this stack, with a blank before it; nothing where it is meant anyway.
+    pub fn flags(&self) -> String {
+        let target = if self.target == TargetName::Aws { " --target aws" } else { "" };
+        let stack = if self.stack == DEFAULT_STACK { String::new() } else { format!(" --stack {}", self.stack) };
+        format!("{target}{stack}")
     }
 
     /// The stack's folder.
@@ -98,14 +114,44 @@ impl Settings {
     }
 }
 
+/// What the section `aws` says.
+fn aws_options(section: Option<&BTreeMap<String, yaml_serde::Value>>, text: &str) -> Result<AwsOptions, Error> {
+    let mut options = AwsOptions::default();
+    for (name, value) in section.into_iter().flatten() {
+        let at = |error: &dyn std::fmt::Display| {
+            let line = line_in_aws(text, name).map_or_else(String::new, |line| format!("line {line}: "));
+            usage(format!("{line}{error}"))
+        };
+        if name == "tags" {
+            let tags = yaml_serde::from_value::<BTreeMap<String, yaml_serde::Value>>(value.clone());
+            let tags = tags.map_err(|_| at(&"tags takes a name and a value on each line"))?;
+            options.tags = Some(tags.into_iter().map(|(name, value)| (name, text_of(value))).collect());
+            continue;
+        }
+        options.set(name, &text_of(value.clone())).map_err(|error| match error.hint_text() {
+            Some(hint) => at(&error).hint(hint),
+            None => at(&error),
+        })?;
+    }
+    Ok(options)
+}
+
+/// A value of the file as the text that a flag would have.
+fn text_of(value: yaml_serde::Value) -> String {
+    match value {
+        yaml_serde::Value::String(text) => text,
+        yaml_serde::Value::Number(number) => number.to_string(),
+        yaml_serde::Value::Bool(flag) => flag.to_string(),
+        _ => "?".into(),
+    }
+}
+
 impl File {
     fn stack_options(self) -> StackOptions {
         let text = |value: yaml_serde::Value| match value {
-            yaml_serde::Value::String(text) => text,
-            yaml_serde::Value::Number(number) => number.to_string(),
             // YAML reads a bare `off` as it pleases.
             yaml_serde::Value::Bool(false) => "off".into(),
-            _ => "?".into(),
+            value => text_of(value),
         };
         StackOptions {
             retention: self.retention,
@@ -190,10 +236,18 @@ fn line_of(text: &str, name: &str) -> Option<usize> {
     text.lines().position(is).map(|at| at + 1)
 }
 
+/// On which line a setting of the section `aws` is, counted from 1.
+fn line_in_aws(text: &str, name: &str) -> Option<usize> {
+    let start = line_of(text, "aws")?;
+    let is = |line: &str| line.trim_start().strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(':'));
+    text.lines().skip(start).position(is).map(|at| start + at + 1)
+}
+
 /// Whether a text is right as settings.
 #[cfg(test)]
 pub fn check_file(text: &str) -> Result<(), Error> {
     let file = parse_file(text).map_err(|e| usage(e.to_string()))?;
+    aws_options(file.aws.as_ref(), text)?;
     file.stack_options().check(text)
 }
 

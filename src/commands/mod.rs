@@ -2,19 +2,22 @@
 
 mod completions;
 mod demo;
+mod doctor;
 mod down;
 mod init;
 mod latest;
+mod policy;
 mod query;
 mod replay;
 mod signals;
 mod status;
 mod stream;
 mod tail;
+mod template;
 mod up;
 
 use crate::{
-    cli::{Command, Format, Global},
+    cli::{Command, Format, Global, TargetName},
     error::{Error, ExitStatus},
     report::{progress::Progress, style, table},
     settings::Settings,
@@ -31,21 +34,41 @@ use std::{
 pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
     // What needs no settings works with wrong ones too.
     let settings = || Settings::resolve(global);
+    let local = |command| local_only(settings()?, command);
     match command {
         Command::Init(init) => init::run(&init),
         Command::Up(up) => up::run(&settings()?, &up),
-        Command::Stream(stream) => stream::run(&settings()?, &stream),
-        Command::Query(query) => query::run(&settings()?, &query),
-        Command::Latest(latest) => latest::run(&settings()?, &latest),
-        Command::Signals(signals) => signals::run(&settings()?, &signals),
-        Command::Tail(tail) => tail::run(&settings()?, &tail),
-        Command::Replay(replay) => replay::run(&settings()?, &replay),
+        Command::Stream(stream) => stream::run(&local("stream")?, &stream),
+        Command::Query(query) => query::run(&local("query")?, &query),
+        Command::Latest(latest) => latest::run(&local("latest")?, &latest),
+        Command::Signals(signals) => signals::run(&local("signals")?, &signals),
+        Command::Tail(tail) => tail::run(&local("tail")?, &tail),
+        Command::Replay(replay) => replay::run(&local("replay")?, &replay),
+        Command::Doctor => doctor::run(&settings()?),
+        Command::Template(template) => template::run(&settings()?, &template),
+        Command::Policy(policy) => policy::run(&settings()?, &policy),
         Command::Status(status) => status::run(&settings()?, &status),
         Command::Demo => demo::run(),
         Command::Down(down) => down::run(&settings()?, &down),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => completions::man(&man),
     }
+}
+
+/// The settings of a command that only the local target has.
+fn local_only(settings: Settings, command: &str) -> Result<Settings, Error> {
+    match settings.target {
+        TargetName::Local => Ok(settings),
+        TargetName::Aws => Err(Error::new(format!("`{command}` is not there for AWS yet"))
+            .status(ExitStatus::Usage)
+            .hint("any producer can put quotes on the stream, and Athena's console has the saved queries; `stockpipe --target aws status` names both")),
+    }
+}
+
+/// Runs what takes its time elsewhere, to its end.
+fn block_on<T>(future: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|e| Error::new("the network cannot be used").because(e))?.block_on(future)
 }
 
 impl From<Format> for table::Format {
