@@ -1,0 +1,3 @@
+//! A pipeline on AWS: a CloudFormation stack of managed services.
+
+pub mod stack;
