@@ -4,3 +4,4 @@
 #![expect(dead_code, reason = "the commands that deploy are not there yet")]
 
 pub mod events;
+pub mod failure;
