@@ -5,3 +5,5 @@
 
 pub mod events;
 pub mod failure;
+pub mod kinds;
+pub mod plan;
