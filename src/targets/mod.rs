@@ -1,3 +1,4 @@
 //! Where a pipeline can be put.
 
+pub mod aws;
 pub mod local;

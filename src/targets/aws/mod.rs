@@ -1,0 +1,3 @@
+//! On AWS: a CloudFormation stack of the functions in `lambdas/`.
+
+pub mod artifacts;
