@@ -119,7 +119,7 @@ impl Context<'_> {
         let stuck: Vec<String> = self.stuck.iter().map(|resource| outside(&resource.name)).collect();
         let skip = if stuck.is_empty() { String::new() } else { format!(" --resources-to-skip {}", stuck.join(" ")) };
         Some(format!(
-            "first `aws cloudformation continue-update-rollback --stack-name {stack}{skip}`,\n\
+            "first `aws cloudformation continue-update-rollback --stack-name {stack}{skip}`, \
              which ends the rollback and leaves those as they are"
         ))
     }
@@ -130,7 +130,7 @@ impl Context<'_> {
         let role = self.young_role(class, reason);
         match (class, role) {
             (Class::RoleOfFunction | Class::Denied | Class::Key, Some((role, age))) => format!(
-                "{role} was made {} s earlier and may not have spread yet; run {again} again,\nor see every event with {}",
+                "{role} was made {} s earlier and may not have spread yet; run {again} again, or see every event with {}",
                 age.as_secs(),
                 self.events()
             ),
@@ -142,35 +142,39 @@ impl Context<'_> {
                 let action = reason.action().map_or_else(|| "do that".into(), outside);
                 if reason.says(&["explicit deny"]) {
                     return format!(
-                        "a policy denies {who} {action} explicitly, which no grant overrules: a service control policy\n\
+                        "a policy denies {who} {action} explicitly, which no grant overrules: a service control policy \
                          or a permissions boundary; whoever keeps it can tell, then {again}"
                     );
                 }
                 format!(
-                    "allow {who} to {action}, then {again};\n`stockpipe doctor{}` checks the other rights",
+                    "allow {who} to {action}, then {again}; `stockpipe doctor{}` checks the other rights",
                     self.flags
                 )
             }
             (Class::Exists, _) => match first.filter(|first| first.kind == "AWS::Logs::LogGroup") {
                 Some(group) => format!(
-                    "a function made that log group by itself and left it; remove it with\n\
+                    "a function made that log group by itself and left it; remove it with \
                      `aws logs delete-log-group --log-group-name {}`, then {again}",
                     identifier(reason).map_or_else(|| outside(&group.name), outside)
                 ),
+                None if owner(reason).is_some() => format!(
+                    "it belongs to stack '{}': give that one up first, or choose another name with --stack; then {again}",
+                    owner(reason).map(outside).unwrap_or_default()
+                ),
                 None => format!(
-                    "what an earlier `stockpipe down --keep-data` left, {again} takes in; what is not this pipeline's\n\
+                    "what an earlier `stockpipe down --keep-data` left, {again} takes in; what is not this pipeline's \
                      has to go first, or choose another name with --stack"
                 ),
             },
             (Class::Limit, _) => {
                 let service = first.map_or("cloudformation", |first| service_code(&first.kind));
                 format!(
-                    "a quota of the account is used up; ask for more in Service Quotas\n\
+                    "a quota of the account is used up; ask for more in Service Quotas \
                      (`aws service-quotas list-service-quotas --service-code {service}`), then {again}"
                 )
             }
             (Class::Concurrency, _) => format!(
-                "the account may run too few functions at once to reserve any; reserve none, or ask for more\n\
+                "the account may run too few functions at once to reserve any; reserve none, or ask for more \
                  (`aws service-quotas get-service-quota --service-code lambda --quota-code L-B99A9384`), then {again}"
             ),
             (Class::Full, _) if self.act == Act::Delete => {
@@ -179,21 +183,21 @@ impl Context<'_> {
             (Class::Full, _) => format!("`stockpipe down{}` empties what it removes; then {again}", self.flags),
             (Class::Throttled, _) => format!("AWS asks to go slower; wait a minute, then {again}"),
             (Class::Key, None) => format!(
-                "the key has to be enabled, and its policy has to allow what the template's own key allows\n\
+                "the key has to be enabled, and its policy has to allow what the template's own key allows \
                  (`stockpipe template`); then {again}"
             ),
             (Class::CodeMissing, _) => {
                 format!("the functions' code is not in the bucket (any more); {again} puts it there")
             }
             (Class::Network, _) => format!(
-                "Lambda gives the network interfaces of functions in subnets back after 20 to 40 minutes;\nthen {again}"
+                "Lambda gives the network interfaces of functions in subnets back after 20 to 40 minutes; then {again}"
             ),
             (Class::TimedOut, _) => format!(
-                "it took longer than CloudFormation waits; https://health.aws.amazon.com tells of disturbances;\n\
+                "it took longer than CloudFormation waits; https://health.aws.amazon.com tells of disturbances; \
                  run {again} again"
             ),
             (Class::Account, _) => format!(
-                "the account is not ready for this service: sign in to the console, complete billing and verification,\n\
+                "the account is not ready for this service: sign in to the console, complete billing and verification, \
                  then {again}"
             ),
             (Class::ServiceLinkedRole, _) => {
@@ -205,7 +209,7 @@ impl Context<'_> {
             (Class::Other, _) if self.act == Act::Delete && !self.failed.is_empty() => {
                 let left: Vec<String> = self.failed.iter().map(|resource| outside(&resource.name)).collect();
                 format!(
-                    "{again} tries again; `aws cloudformation delete-stack --stack-name {} --retain-resources {}`\n\
+                    "{again} tries again; `aws cloudformation delete-stack --stack-name {} --retain-resources {}` \
                      leaves them and removes the rest",
                     self.stack,
                     left.join(" ")
@@ -235,7 +239,10 @@ impl Context<'_> {
             // The role of a function is named by CloudFormation, with the template's name in it.
             Some(who) => roles.into_iter().find(|role| who.contains(&role.name)),
             // Else the one that shares the most of its name: ProcessStockDataMapping, ProcessStockDataRole.
-            None if class == Class::RoleOfFunction => roles.max_by_key(|role| common(&role.name, &first.name)),
+            None if class == Class::RoleOfFunction => {
+                let likeness = |role: &&Resource| common(&role.name, &first.name);
+                roles.max_by_key(likeness).filter(|role| likeness(role) > 0)
+            }
             None => None,
         }?;
         let age = between(role.ended?, failed);
@@ -252,6 +259,12 @@ fn common(a: &str, b: &str) -> usize {
 fn identifier(reason: &Reason) -> Option<&str> {
     let (_, rest) = reason.message.split_once("\":\"")?;
     rest.split('"').next()
+}
+
+/// The stack that what is there already belongs to: `… already exists in stack arn:…:stack/NAME/ID`.
+fn owner(reason: &Reason) -> Option<&str> {
+    let (_, arn) = reason.message.split_once("already exists in stack ")?;
+    arn.split('/').nth(1)
 }
 
 /// What Service Quotas calls the service of a type.
