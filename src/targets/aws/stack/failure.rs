@@ -4,6 +4,7 @@
 //! was undone. Those that were cancelled because of it are counted, no more; others that failed of themselves are named
 //! after it. Where undoing failed as well, that is said with what is stuck.
 
+mod class;
 mod hint;
 mod reason;
 mod wrap;

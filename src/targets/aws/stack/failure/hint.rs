@@ -1,6 +1,6 @@
 //! What to type next, by the class of what failed.
 
-use super::{Act, Board, Outcome, Reason, Resource, Status, between, outside};
+use super::{Act, Board, Outcome, Reason, Resource, Status, between, class::Class, outside};
 use std::time::Duration;
 
 /// A role that is younger than this may not be known everywhere yet.
@@ -24,85 +24,10 @@ pub struct Context<'a> {
     pub stuck: &'a [&'a Resource],
 }
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Concurrency,
-    ServiceLinkedRole,
-    Account,
-    CodeMissing,
-    Key,
-    RoleOfFunction,
-    Denied,
-    Exists,
-    Full,
-    Limit,
-    Throttled,
-    Network,
-    TimedOut,
-    Other,
-}
-
-/// By what a reason says, the first that fits: the particular ones before the general.
-const CLASSES: [(Class, &[&str]); 13] = [
-    (Class::Concurrency, &["below its minimum value"]),
-    (Class::ServiceLinkedRole, &["ervice-linked role", "ervice Linked Role", "CreateServiceLinkedRole"]),
-    (
-        Class::Account,
-        &[
-            "OptInRequired",
-            "SubscriptionRequired",
-            "subscription for the service",
-            "not subscribed",
-            "PendingVerification",
-            "being verified",
-            "currently blocked",
-        ],
-    ),
-    (Class::CodeMissing, &["NoSuchKey"]),
-    (Class::Key, &["KMS", "kms:", "key policy"]),
-    (
-        Class::RoleOfFunction,
-        &["cannot be assumed by", "ensure the role can perform", "xecution role does not have permissions"],
-    ),
-    (Class::Full, &["BucketNotEmpty", "not empty"]),
-    (
-        Class::Denied,
-        &[
-            "AccessDenied",
-            "not authorized",
-            "Access Denied",
-            "access denied",
-            "UnauthorizedOperation",
-            "permissions error",
-        ],
-    ),
-    (Class::Exists, &["AlreadyExists", "already exists", "AlreadyOwnedByYou"]),
-    (Class::Throttled, &["Throttling", "Rate exceeded", "TooManyRequests", "SlowDown"]),
-    (
-        Class::Limit,
-        &[
-            "LimitExceeded",
-            "imit exceeded",
-            "exceed the",
-            "TooMany",
-            "QuotaExceeded",
-            "maximum number",
-            "more buckets than allowed",
-        ],
-    ),
-    (Class::Network, &["etwork interface", "DependencyViolation", "dependent object", "has dependencies"]),
-    (Class::TimedOut, &["timed out", "NotStabilized", "did not stabilize", "Exceeded attempts", "time out"]),
-];
-
-fn class(reason: &Reason) -> Class {
-    CLASSES.iter().find(|(_, texts)| reason.says(texts)).map_or(Class::Other, |(class, _)| *class)
-}
-
 impl Context<'_> {
     /// What to do, with the command to type.
     pub fn hint(&self, reason: &Reason) -> String {
-        let hint = self.by_class(class(reason), reason);
+        let hint = self.by_class(Class::of(reason), reason);
         let Some(way_out) = self.way_out() else { return hint };
         format!("{way_out};\n{hint}")
     }
@@ -284,68 +209,5 @@ fn service_code(resource_type: &str) -> &'static str {
         "CloudWatch" => "monitoring",
         "Events" => "events",
         _ => "cloudformation",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Would catch a class that another, more general one hides: each of these is how AWS words it.
-    #[test]
-    fn reasons_have_their_class() {
-        let told = [
-            (
-                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [10]. (Service: Lambda, Status Code: 400, Request ID: 1)",
-                Class::Concurrency,
-            ),
-            ("Caller does not have permission to create a Service Linked Role.", Class::ServiceLinkedRole),
-            (
-                "The AWS Access Key Id needs a subscription for the service (Service: Kinesis, Status Code: 400, Request ID: 1)",
-                Class::Account,
-            ),
-            ("Your request has been blocked: your account is currently being verified", Class::Account),
-            (
-                "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. (Service: Lambda, Status Code: 400, Request ID: 1)",
-                Class::CodeMissing,
-            ),
-            (
-                "User: arn:aws:sts::123456789012:assumed-role/d/s is not authorized to perform: kms:CreateGrant on resource: arn:aws:kms:us-east-1:123456789012:key/1",
-                Class::Key,
-            ),
-            (
-                "The role defined for the function cannot be assumed by Lambda. (Service: Lambda, Status Code: 400, Request ID: 1)",
-                Class::RoleOfFunction,
-            ),
-            (
-                "User: arn:aws:iam::123456789012:user/u is not authorized to perform: iam:CreateRole (Service: Iam; Status Code: 403; Error Code: AccessDenied; Request ID: 1; Proxy: null)",
-                Class::Denied,
-            ),
-            (
-                "stockpipe-stock-market-data already exists in stack arn:aws:cloudformation:us-east-1:123456789012:stack/a/1",
-                Class::Exists,
-            ),
-            (
-                "The bucket you tried to delete is not empty (Service: Amazon S3; Status Code: 409; Error Code: BucketNotEmpty; Request ID: 1; Proxy: null)",
-                Class::Full,
-            ),
-            (
-                "This request would exceed the shard limit for the account 123456789012 in us-east-1. (Service: Kinesis, Status Code: 400, Request ID: 1)",
-                Class::Limit,
-            ),
-            (
-                "The maximum number of VPCs has been reached. (Service: Ec2, Status Code: 400, Request ID: 1)",
-                Class::Limit,
-            ),
-            ("Rate exceeded (Service: CloudWatch, Status Code: 400, Request ID: 1)", Class::Throttled),
-            ("resource sg-0a1 has a dependent object (Service: Ec2, Status Code: 400, Request ID: 1)", Class::Network),
-            ("The subnet 'subnet-0a1' has dependencies and cannot be deleted.", Class::Network),
-            ("WaitCondition timed out. Received 0 conditions when expecting 1", Class::TimedOut),
-            ("Exceeded attempts to wait", Class::TimedOut),
-            ("Template error", Class::Other),
-        ];
-        for (text, expected) in told {
-            assert_eq!(class(&Reason::parse(text)), expected, "{text}");
-        }
     }
 }
