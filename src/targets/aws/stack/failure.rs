@@ -54,7 +54,9 @@ pub fn report(board: &Board, stack: &str, flags: &str) -> Error {
     if !forward.is_empty() {
         lines.extend(listed("not undone", &stuck));
     }
-    let cancelled = board.resources().iter().filter(|r| r.status == Status::Cancelled).count();
+    let last = if act == Act::Rollback { Phase::Rollback } else { Phase::Forward };
+    let is_cancelled = |r: &&Resource| r.status == Status::Cancelled && r.phase == last;
+    let cancelled = board.resources().iter().filter(is_cancelled).count();
     if cancelled > 0 {
         let others = plural(cancelled as u64, "other");
         lines.push(format!("cancelled      {others}, because of the above"));
@@ -104,10 +106,9 @@ fn of_stack(board: &Board) -> String {
 /// How it is now.
 const fn ended(act: Act, outcome: Outcome) -> &'static str {
     match (outcome, act) {
-        (Outcome::RolledBack, Act::Create) => "it has been rolled back",
-        (Outcome::RolledBack, _) => "it has been rolled back, and is as it was before",
+        (Outcome::RolledBack, _) => "it has been rolled back",
         (Outcome::RollbackFailed, Act::Rollback) => "it is stuck in between",
-        (Outcome::RollbackFailed, _) => "and rolling it back failed too, so that it is stuck in between",
+        (Outcome::RollbackFailed, _) => "rolling it back failed too",
         (Outcome::Failed, Act::Delete) => "part of it is left",
         (Outcome::Failed, _) => "what was done so far stays",
         (Outcome::Done, _) => "it ended all the same",
