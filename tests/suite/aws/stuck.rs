@@ -116,8 +116,8 @@ fn ctrl_c_asks_and_takes_back_only_when_told_to() {
     terminal.until("the end", |screen| screen.has("Ready. Next: "));
     assert_eq!(cloud.status("stockpipe"), "CREATE_COMPLETE");
 
-    // An update is cancelled and rolled back.
-    let update = cloud.cloudformation().update_stack().stack_name("StockpipeBootstrap").template_body(waiting(600));
+    // An update is cancelled and rolled back. The emulator does that once the resource that it is at has ended.
+    let update = cloud.cloudformation().update_stack().stack_name("StockpipeBootstrap").template_body(waiting(8));
     cloud.ask(update.send()).expect("an update");
     sleep(Duration::from_millis(200));
     assert_eq!(cloud.status("StockpipeBootstrap"), "UPDATE_IN_PROGRESS");
@@ -126,6 +126,7 @@ fn ctrl_c_asks_and_takes_back_only_when_told_to() {
     terminal.tell(&json!({ "type": "\u{3}" }));
     terminal.until("the question", |screen| screen.has("u: cancel it and go back to what was"));
     terminal.tell(&json!({ "type": "u\r" }));
+    terminal.until("the cancellation", |screen| screen.has("Cancelled; AWS goes back to what was."));
     terminal.until("the end", |screen| screen.has("Updated. Next: "));
     assert_eq!(cloud.parameter("LogDays"), "30");
 }

@@ -68,7 +68,9 @@ fn made_changed_and_removed() {
     assert_eq!([cloud.status("stockpipe"), cloud.status("StockpipeBootstrap")], ["", ""]);
     let groups = cloud.ask(cloud.logs().describe_log_groups().send()).expect("log groups");
     assert!(groups.log_groups().is_empty());
-    assert!(cloud.saved_queries().is_empty());
+    // Athena removes the queries with the workgroup that they are in.
+    let workgroup = cloud.athena().get_work_group().work_group("stockpipe-stock-queries").send();
+    assert!(cloud.ask(workgroup).is_err());
     cloud.run(&["down", "--yes"]).expect(0).says(&["There is no stack 'stockpipe' in us-east-1: nothing to remove."]);
 }
 
