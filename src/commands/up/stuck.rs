@@ -67,7 +67,9 @@ pub async fn settle_shared(up: &Up<'_>, stack: &Stack, values: Values) -> Result
     match stack.state() {
         State::Busy => {
             if wait_for_others(up, stack).await? == Ended::Left {
-                return Err(Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for")).status(ExitStatus::Interrupted));
+                return Err(
+                    Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for")).status(ExitStatus::Interrupted)
+                );
             }
         }
         State::NeverMade => _ = remove(up, stack).await?,
@@ -89,17 +91,14 @@ fn say_state(stack: &Stack) {
 /// Somebody else's operation, or one of our own that was left. Looks on until it has ended.
 async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     if up.arguments.no_wait {
-        return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status)).hint(format!(
-            "`stockpipe{} status --watch` looks on; without --no-wait this command waits",
-            up.flags
-        )));
+        return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status))
+            .hint(format!("`stockpipe{} status --watch` looks on; without --no-wait this command waits", up.flags)));
     }
     style::say(&format!("Stack '{}' is being changed ({}). Waiting until that is over.", stack.name, stack.status));
     let (board, events) = follow::last_operation(&up.aws, &stack.id).await?;
     let mut board = board;
     _ = board.add(events);
-    let operation =
-        Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
+    let operation = Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
     match operation.watch(&Interrupt::listen_to_aws()?).await {
         Ok(ended) => Ok(ended),
         // Its failure is somebody else's; what it left is looked at next.
@@ -157,7 +156,9 @@ async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
             .hint(format!("there are {}", names.join(", "))));
     }
     if skipped.is_empty() {
-        style::say("The rollback is tried once more. What cannot be put back can be left as it is: --skip-rollback NAME");
+        style::say(
+            "The rollback is tried once more. What cannot be put back can be left as it is: --skip-rollback NAME",
+        );
     } else {
         style::say(&format!("Left as they are, whatever the template says: {}", skipped.join(", ")));
     }
@@ -178,12 +179,16 @@ async fn half_deleted(up: &Up<'_>, stack: &Stack) -> Result<Error, Error> {
     say_state(stack);
     let left = left(up, stack).await?;
     say_resources(&left);
-    Ok(Error::new(format!("stack '{}' was being removed, and {} left", stack.name, plural(left.len() as u64, "resource")))
-        .hint(format!(
-            "`stockpipe{0} down --keep-data` ends the removal and keeps the data, `stockpipe{0} down` keeps nothing; \
+    Ok(Error::new(format!(
+        "stack '{}' was being removed, and {} left",
+        stack.name,
+        plural(left.len() as u64, "resource")
+    ))
+    .hint(format!(
+        "`stockpipe{0} down --keep-data` ends the removal and keeps the data, `stockpipe{0} down` keeps nothing; \
              then `stockpipe{0} up`",
-            up.flags
-        )))
+        up.flags
+    )))
 }
 
 fn say_resources(resources: &[Resource]) {
