@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, ExitStatus},
     interrupt::Interrupt,
-    report::{deploy::Deploy, style},
+    report::{deploy::Deploy, progress::Progress, style},
     targets::aws::{
         Aws,
         deploy::{
@@ -17,6 +17,10 @@ use crate::{
         },
     },
 };
+use std::{cell::RefCell, pin::pin, time::Duration};
+
+/// From one picture of a spinner to the next.
+const TICK: Duration = Duration::from_millis(100);
 
 /// An operation on a stack, under way.
 pub struct Operation<'a> {
@@ -127,6 +131,23 @@ enum Answer {
     Leave,
     /// It is being taken back; look on at that.
     Undo,
+}
+
+/// Waits for work that tells nothing until it is done, and shows that it goes on.
+pub async fn shown<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let progress = RefCell::new(Progress::new(what, None));
+    shown_in(&progress, work).await
+}
+
+/// The same, where the work itself says more in the same place.
+pub async fn shown_in<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(TICK) => progress.borrow_mut().set(0),
+        }
+    }
 }
 
 /// What a command ends with whose work the user left to AWS.

@@ -4,7 +4,7 @@
 use super::{confirm, drain::drain};
 use crate::{
     cli,
-    commands::operation::{Ended, LEFT, Operation},
+    commands::operation::{Ended, LEFT, Operation, shown},
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::{
@@ -173,10 +173,7 @@ impl<'a> Down<'a> {
             drain(&self.aws, stack, &mappings, &self.flags).await?;
         }
         if !mappings.is_empty() {
-            let mut progress = Progress::new("functions", None);
-            progress.message("switching off what feeds them");
-            mappings::disable(&self.aws, &mappings).await?;
-            progress.finish();
+            shown("switching off what feeds the functions", mappings::disable(&self.aws, &mappings)).await?;
         }
         self.empty(&self.names.results_bucket()).await?;
         if stack.state() == State::Review {
@@ -212,7 +209,7 @@ impl<'a> Down<'a> {
             }
         }
         for table in [self.names.quotes_table(), self.names.signals_table()] {
-            match data::remove_table(&self.aws, &table).await {
+            match shown(&format!("removing {table}"), data::remove_table(&self.aws, &table)).await {
                 Ok(true) => style::say(&style::done(&format!("table {table}"))),
                 Ok(false) => {}
                 Err(error) => failures.push(error),

@@ -6,7 +6,7 @@
 use super::{after, code, stuck};
 use crate::{
     cli::{self, Format},
-    commands::operation::{Ended, LEFT, Operation},
+    commands::operation::{Ended, LEFT, Operation, shown},
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::style::{self, STRONG, Screen, plural},
@@ -118,7 +118,8 @@ impl Up<'_> {
         self.refer_to_shared(&mut wanted, before, shared.as_ref())?;
         let uploaded = Uploaded::put(&self.aws, &self.names, &text).await?;
         wanted.template = uploaded.text();
-        let proposed = change_set::propose(&self.aws, &wanted, stack.as_ref().map(Stack::state)).await;
+        let state = stack.as_ref().map(Stack::state);
+        let proposed = shown("planning", change_set::propose(&self.aws, &wanted, state)).await;
         uploaded.remove(&self.aws).await?;
         match proposed? {
             Proposed::Nothing => match before {
@@ -252,9 +253,14 @@ impl Up<'_> {
             return Ok(None);
         }
         if !self.arguments.yes {
-            let undone = "nothing was changed";
-            let answer = crate::commands::ask("Apply? [y/N]", undone)?;
-            if !matches!(answer.as_str(), "y" | "Y" | "yes") {
+            let (undone, name) = ("nothing was changed", &self.names.stack);
+            let agreed = if change_set.plan.data_at_stake().next().is_some() {
+                let question = format!("Data may go with what is replaced. Type the stack's name to apply it ({name}):");
+                crate::commands::ask(&question, undone)? == *name
+            } else {
+                matches!(crate::commands::ask("Apply? [y/N]", undone)?.as_str(), "y" | "Y" | "yes")
+            };
+            if !agreed {
                 return Err(Error::new(undone).status(ExitStatus::NotConfirmed));
             }
         }
@@ -328,7 +334,7 @@ impl Up<'_> {
 
     /// As [`Self::make_shared`], where nothing is in the way.
     pub async fn deploy_shared(&self, values: Values, found: Option<&Stack>) -> Result<(), Error> {
-        let Proposed::Changes(change_set) = bootstrap::propose(&self.aws, values, found).await? else { return Ok(()) };
+        let Proposed::Changes(change_set) = shown("planning", bootstrap::propose(&self.aws, values, found)).await? else { return Ok(()) };
         let token = change_set::token();
         change_set::execute(&self.aws, &change_set, &token).await?;
         let operation = Operation {
