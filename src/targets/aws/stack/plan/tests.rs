@@ -181,7 +181,7 @@ Rights      1 to change
 #[test]
 fn nothing_to_do() {
     assert_eq!(shown(&Plan::default(), 80), "Plan        no change\nRights      no change\n");
-    assert!(Plan::default().is_empty());
+    assert_eq!(Plan::default().len(), 0);
 }
 
 /// Would catch account ids, addresses with tokens, long values and what a terminal obeys.
