@@ -43,7 +43,7 @@ pub fn measure(disk: &Path, profile: &str, report: &mut Report) -> Result<()> {
 async fn build(folder: &Path, profile: &str) -> Result<(Vec<(Function, usize)>, Vec<Package>)> {
     let architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
     let options = BuildOptions { profile: profile.into(), folder: folder.into(), bootstraps: None };
-    let workshop = Workshop::open(Bundle::embedded()?, architecture, &options).await?;
+    let workshop = Workshop::open(&Bundle::embedded()?, architecture, &options).await?;
     say(&format!("build in '{}' by {}", folder.display(), workshop.toolchain()));
     let (mut sizes, mut zips) = (vec![], vec![]);
     for function in Function::ALL {

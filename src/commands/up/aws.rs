@@ -247,6 +247,7 @@ impl Up<'_> {
         change_set: &ChangeSet,
     ) -> Result<Option<[Artifact; 3]>, Error> {
         self.say_plan(&change_set.plan, wanted, before, kept)?;
+        code::preflight(self, &wanted.values).await?;
         if self.arguments.dry_run {
             if self.settings.format == Format::Table {
                 style::say("Nothing was done.");

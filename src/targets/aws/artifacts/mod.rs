@@ -7,8 +7,6 @@
 //! What is asked of the surroundings is in [`BuildOptions`]. The bucket, the stack that refers to the objects, and what
 //! of all this is shown to a person are left to others, who hear of it by [`Event`]s.
 
-#![expect(dead_code, unused_imports, reason = "the commands do not use it yet")]
-
 mod bundle;
 mod cargo;
 mod collect;
@@ -21,12 +19,12 @@ mod toolchain;
 
 pub use bundle::Bundle;
 pub use cargo::Workshop;
-pub use collect::{Collected, collect, collectable};
+pub use collect::{Collected, collect};
 pub use elf::check;
 pub use options::BuildOptions;
 pub use package::Package;
 pub use store::verify;
-pub use toolchain::{Builder, Toolchain};
+pub use toolchain::Toolchain;
 
 use crate::error::{Error, ExitStatus};
 use std::{
@@ -158,8 +156,6 @@ pub enum Event<'a> {
     Uploading { function: Function, size: u64 },
     /// They are there.
     Uploaded { function: Function, size: u64, took: Duration },
-    /// The bucket has the code already.
-    Unchanged { function: Function },
 }
 
 /// What the objects of the functions are called, without building them or asking anyone.
@@ -179,6 +175,22 @@ pub fn toolchain(architecture: Architecture, options: &BuildOptions) -> Result<T
     Toolchain::find(architecture, Bundle::embedded()?.rust_version(), &options.folder)
 }
 
+/// The functions whose code the bucket does not have.
+pub async fn absent(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    architecture: Architecture,
+    options: &BuildOptions,
+) -> Result<Vec<Function>, Error> {
+    let there = look(Store::new(s3, bucket), &keys(architecture, options)?).await?;
+    Ok(Function::ALL.into_iter().zip(there).filter(|(_, there)| there.is_none()).map(|(function, _)| function).collect())
+}
+
+/// What the bucket has of these keys.
+async fn look(store: Store<'_>, keys: &[String; 3]) -> Result<Vec<Option<Stored>>, Error> {
+    futures::future::try_join_all(keys.iter().map(|key| store.look(key))).await
+}
+
 /// Sees to it that the bucket has the functions' code.
 pub async fn ensure(
     s3: &aws_sdk_s3::Client,
@@ -189,13 +201,7 @@ pub async fn ensure(
 ) -> Result<[Artifact; 3], Error> {
     let store = Store::new(s3, bucket);
     let keys = keys(architecture, options)?;
-    let [process, trend, archive] = &keys;
-    let (process, trend, archive) =
-        futures::future::try_join3(store.look(process), store.look(trend), store.look(archive)).await?;
-    let there = [process, trend, archive];
-    for (function, _) in Function::ALL.into_iter().zip(&there).filter(|(_, there)| there.is_some()) {
-        on_event(Event::Unchanged { function });
-    }
+    let there = look(store, &keys).await?;
     let mut workshop = None;
     let mut artifacts = vec![];
     for ((function, key), there) in Function::ALL.into_iter().zip(keys).zip(there) {
@@ -216,7 +222,7 @@ pub async fn ensure(
             None => {
                 let workshop = match &mut workshop {
                     Some(workshop) => workshop,
-                    none => none.insert(Workshop::open(Bundle::embedded()?, architecture, options).await?),
+                    none => none.insert(Workshop::open(&Bundle::embedded()?, architecture, options).await?),
                 };
                 let started = Instant::now();
                 let bootstrap =
