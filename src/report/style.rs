@@ -113,6 +113,37 @@ pub fn visible(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// The text with each account id of AWS, which is twelve digits, cut to its last four: `…4821`.
+#[must_use]
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let mut shown = String::new();
+    let mut told = 0;
+    let digits = |c: char| c.is_ascii_digit();
+    let mut at = 0;
+    while let Some(from) = text.get(at..).and_then(|rest| rest.find(digits)).map(|found| at + found) {
+        let length = text.get(from..).map_or(0, |rest| rest.find(|c| !digits(c)).unwrap_or(rest.len()));
+        at = from + length;
+        let is_word = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
+        let before = text.get(..from).and_then(|text| text.chars().next_back());
+        let after = text.get(at..).and_then(|text| text.chars().next());
+        if length == 12 && !is_word(before) && !is_word(after) {
+            shown.extend([text.get(told..from).unwrap_or_default(), "…", text.get(at - 4..at).unwrap_or_default()]);
+            told = at;
+        }
+    }
+    if told == 0 {
+        return Cow::Borrowed(text);
+    }
+    shown.push_str(text.get(told..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// What somebody else wrote, as it may be shown: [`visible`], and [`masked`].
+#[must_use]
+pub fn outside(text: &str) -> String {
+    masked(&visible(text)).into_owned()
+}
+
 /// The beginning of what may be anything, at most so many bytes of it, as one line that a terminal shows: what is no
 /// UTF-8 is written as `\xff`.
 #[must_use]
@@ -265,6 +296,17 @@ mod tests {
         assert_eq!(visible("AAPL ▲ é"), "AAPL ▲ é");
         assert_eq!(visible("a\u{1b}[31m\nb\t\u{7f}\u{9b}"), "a\\u{1b}[31m\\nb\\t\\u{7f}\\u{9b}");
         assert_eq!(visible("\u{202e}cba"), "\\u{202e}cba");
+    }
+
+    /// Would catch an account id that is shown whole, and other numbers that are cut.
+    #[test]
+    fn account_ids_are_masked() {
+        assert_eq!(masked("arn:aws:iam::123456784821:role/a"), "arn:aws:iam::…4821:role/a");
+        assert_eq!(masked("123456784821 and 210987654321"), "…4821 and …4321");
+        for text in ["1234567890123", "12345678901", "stream-5e123456784821", "", "é"] {
+            assert_eq!(masked(text), text);
+        }
+        assert_eq!(outside("\u{1b}123456784821"), "\\u{1b}…4821");
     }
 
     #[test]
