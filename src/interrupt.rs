@@ -13,6 +13,11 @@ use std::{
     thread,
 };
 
+/// What a second Ctrl-C leaves behind where quotes flow.
+const OF_QUOTES: &str = "interrupted at once: what was acknowledged is durable, the next command stores it";
+/// What it leaves behind where AWS is at work.
+const OF_AWS: &str = "interrupted at once: what AWS has begun goes on; `stockpipe --target aws status --watch` looks on";
+
 /// Whether the user asked to finish.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
@@ -20,6 +25,15 @@ pub struct Interrupt(Arc<AtomicBool>);
 impl Interrupt {
     /// Begins to listen: from now on no Ctrl-C ends the process by itself.
     pub fn listen() -> Result<Self, Error> {
+        Self::listen_saying(OF_QUOTES)
+    }
+
+    /// As [`Self::listen`], while AWS does something.
+    pub fn listen_to_aws() -> Result<Self, Error> {
+        Self::listen_saying(OF_AWS)
+    }
+
+    fn listen_saying(at_once: &'static str) -> Result<Self, Error> {
         let failed = |e: io::Error| Error::new("signals cannot be received").because(e);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(failed)?;
         let signals = {
@@ -28,7 +42,7 @@ impl Interrupt {
         };
         let interrupt = Self::default();
         let theirs = interrupt.clone();
-        thread::spawn(move || runtime.block_on(theirs.count(signals)));
+        thread::spawn(move || runtime.block_on(theirs.count(signals, at_once)));
         Ok(interrupt)
     }
 
@@ -42,11 +56,16 @@ impl Interrupt {
         self.0.store(true, Ordering::Release);
     }
 
-    async fn count(self, mut signals: Signals) {
+    /// Forgets that it was asked: what was asked for is done.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::Release);
+    }
+
+    async fn count(self, mut signals: Signals, at_once: &str) {
         loop {
             signals.next().await;
             if self.0.swap(true, Ordering::AcqRel) {
-                style::say("\ninterrupted at once: what was acknowledged is durable, the next command stores it");
+                style::say(&format!("\n{at_once}"));
                 process::exit(ExitStatus::Interrupted as i32);
             }
         }

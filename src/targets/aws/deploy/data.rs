@@ -193,3 +193,12 @@ pub async fn remove_log_groups(aws: &Aws, names: &[String]) -> Result<Vec<String
 fn not_listed(name: &str) -> String {
     format!("bucket '{name}' cannot be listed")
 }
+
+/// Whether a key was made by this stack: then it has its tag.
+pub async fn is_own_key(aws: &Aws, arn: &str, stack: &str) -> Result<bool, Error> {
+    match aws.kms().list_resource_tags().key_id(arn).send().await {
+        Ok(tags) => Ok(tags.tags().iter().any(|tag| tag.tag_key() == "stockpipe:stack" && tag.tag_value() == stack)),
+        Err(error) if error.is_absent() => Ok(false),
+        Err(error) => Err(failed("the key's tags cannot be read", "KMS.ListResourceTags", &error)),
+    }
+}

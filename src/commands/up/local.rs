@@ -1,4 +1,4 @@
-//! `up`: creates the pipeline, or changes its options.
+//! `up` on this machine.
 
 use crate::{
     cli,

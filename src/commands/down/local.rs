@@ -1,5 +1,6 @@
-//! `down`: says what goes, asks, and takes the pipeline down.
+//! `down` on this machine.
 
+use super::confirm;
 use crate::{
     cli,
     error::{Error, ExitStatus},
@@ -36,7 +37,7 @@ pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Err
         status => status?,
     };
     if arguments.keep_data && status.holder.is_none() {
-        super::catch_up(&local)?;
+        crate::commands::catch_up(&local)?;
     }
     // From here on nobody puts anything; what came in between would go with the stream.
     let in_use = |by: &str| {
@@ -101,16 +102,4 @@ fn remove_damaged(local: &Local, arguments: &cli::Down, error: &Error) -> Result
     folder.remove()?;
     style::say(&format!("Removed. Nothing of stack '{}' is left.", folder.name()));
     Ok(ExitStatus::Done)
-}
-
-fn confirm(name: &str, yes: bool) -> Result<(), Error> {
-    if yes {
-        return Ok(());
-    }
-    let undone = "nothing was removed";
-    if super::ask(&format!("Type the stack's name to go on ({name}):"), undone)? == name {
-        Ok(())
-    } else {
-        Err(Error::new(format!("{undone}: that is not the name")).status(ExitStatus::NotConfirmed))
-    }
 }
