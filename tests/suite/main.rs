@@ -12,6 +12,7 @@ mod fake_yahoo;
 mod harness;
 
 mod alerts;
+mod aws_offline;
 mod bad_records;
 mod demo;
 mod durability;
