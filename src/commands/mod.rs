@@ -6,6 +6,7 @@ mod doctor;
 mod down;
 mod init;
 mod latest;
+mod operation;
 mod policy;
 mod query;
 mod replay;

@@ -12,7 +12,7 @@ use crate::{
         },
         failed,
         stack::{
-            events::{Act, Board, Outcome},
+            events::{Act, Board, Event, Outcome},
             failure,
         },
     },
@@ -52,10 +52,8 @@ impl Operation<'_> {
         let mut is_cancelled = false;
         loop {
             let mut screen = Deploy::new(self.names.iter().map(String::as_str));
-            let followed = follow::follow(self.aws, self.stack_id, &mut self.board, interrupt, &mut |events, board, now| {
-                screen.show(events, board, now);
-            });
-            let followed = followed.await?;
+            let mut show = |events: &[Event], board: &Board, now| screen.show(events, board, now);
+            let followed = follow::follow(self.aws, self.stack_id, &mut self.board, interrupt, &mut show).await?;
             drop(screen);
             if followed == Followed::Ended {
                 return match self.board.outcome() {

@@ -159,11 +159,13 @@ impl View {
                 self.cancelled += 1;
                 vec![]
             }
-            Event::RollbackBegan { .. } => {
+            Event::RollbackBegan { reason } => {
+                // Where nothing failed, somebody wanted it.
+                let why = reason.as_deref().filter(|_| self.failed == 0).map(|why| format!(": {}", outside(why)));
                 let counted = [(self.failed, "failed"), (self.cancelled, "cancelled because of it")];
                 let counted: String =
                     counted.iter().filter(|(n, _)| *n > 0).map(|(n, what)| format!(", {n} {what}")).collect();
-                let line = format!("  ! rolling back{counted}");
+                let line = format!("  ! rolling back{counted}{}", why.unwrap_or_default());
                 vec![style::paint(WARN, &cut(&line, width.unwrap_or(usize::MAX)))]
             }
             Event::StackBegan { .. } | Event::StackDone { .. } | Event::ResourceStarted(_) | Event::ResourceDone(_) => {

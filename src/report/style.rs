@@ -45,6 +45,18 @@ impl Screen {
         }
     }
 
+    /// What stderr can show now.
+    #[must_use]
+    pub fn stderr() -> Self {
+        let stderr = std::io::stderr();
+        let size = terminal_size_of(&stderr);
+        Self {
+            width: size.map(|(Width(width), _)| width.into()),
+            height: size.map(|(_, Height(height))| height.into()),
+            colour: anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never,
+        }
+    }
+
     /// The text in this style, where the screen takes it.
     #[must_use]
     pub fn paint(self, style: Style, text: &str) -> String {

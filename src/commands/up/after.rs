@@ -122,7 +122,7 @@ pub fn plan_csv(plan: &Plan) -> Result<(), Error> {
     let mut writer = Writer::stdout(table::Format::Csv, columns)?;
     for change in plan.changes() {
         writer.row(vec![
-            Some(change.group().name().into()),
+            Some(change.group().word().into()),
             Some(change.logical_id.clone()),
             Some(change.resource_type.clone()),
             change.physical_id.clone(),

@@ -15,20 +15,20 @@ use crate::{
 pub async fn ensure(up: &Up<'_>, values: &Values) -> Result<[Artifact; 3], Error> {
     let (s3, bucket) = (up.aws.s3(), up.names.artifact_bucket());
     let mut progress = Progress::new("functions", None);
-    let artifacts =
-        artifacts::ensure(&s3, &bucket, code::architecture(values)?, &up.build, &mut |event| match event {
-            Event::Building { function, line } => progress.message(&format!("{function}: {line}")),
-            Event::Built { function, size, took } => progress.say(&style::done(&format!(
-                "{function}  built, {} in {}",
-                style::bytes(size),
-                style::elapsed(took)
-            ))),
-            Event::Uploading { function, size } => {
-                progress.message(&format!("{function}: uploading {}", style::bytes(size)));
-            }
-            Event::Uploaded { .. } | Event::Unchanged { .. } => {}
-        });
-    let artifacts = artifacts.await?;
+    let architecture = code::architecture(values)?;
+    let mut show = |event: Event<'_>| match event {
+        Event::Building { function, line } => progress.message(&format!("{function}: {line}")),
+        Event::Built { function, size, took } => progress.say(&style::done(&format!(
+            "{function}  built, {} in {}",
+            style::bytes(size),
+            style::elapsed(took)
+        ))),
+        Event::Uploading { function, size } => {
+            progress.message(&format!("{function}: uploading {}", style::bytes(size)));
+        }
+        Event::Uploaded { .. } | Event::Unchanged { .. } => {}
+    };
+    let artifacts = artifacts::ensure(&s3, &bucket, architecture, &up.build, &mut show).await?;
     progress.finish();
     style::say(&format!("Functions   {}", artifacts.iter().map(line).collect::<Vec<_>>().join(" · ")));
     Ok(artifacts)

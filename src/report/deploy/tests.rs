@@ -109,6 +109,14 @@ fn an_update() {
     assert_eq!(said(&replay("rollback_failed", USUAL, true)), expected);
 }
 
+/// Would catch an operation that somebody cancels being undone without a word why.
+#[test]
+fn a_cancelled_operation() {
+    let began = Event::RollbackBegan { reason: Some("User Initiated\u{1b}".into()) };
+    let said = View::new([]).said(&[began], &Board::new("a", 0), Timestamp::from_millis(0).unwrap(), Some(80));
+    assert_eq!(said.iter().map(|line| plain(line)).collect::<Vec<_>>(), ["  ! rolling back: User Initiated\\u{1b}"]);
+}
+
 /// Would catch a removal that does not say what stays and what is left.
 #[test]
 fn a_removal() {

@@ -9,7 +9,10 @@ use crate::{
     report::style::plural,
     targets::aws::{Aws, Refused, failed},
 };
-use aws_sdk_s3::types::{Delete, ObjectIdentifier};
+use aws_sdk_s3::{
+    operation::list_object_versions::ListObjectVersionsOutput,
+    types::{Delete, ObjectIdentifier},
+};
 use futures::{StreamExt, TryStreamExt, stream};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -43,13 +46,8 @@ pub struct Contents {
 /// Counts what is in a bucket; nothing where it is not there. `counted` hears of it now and then.
 pub async fn contents(aws: &Aws, name: &str, mut counted: impl FnMut(u64)) -> Result<Contents, Error> {
     let mut contents = Contents::default();
-    let mut pages = aws.s3().list_object_versions().bucket(name).into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = match page {
-            Ok(page) => page,
-            Err(error) if error.is_absent() => return Ok(contents),
-            Err(error) => return Err(failed(not_listed(name), "S3.ListObjectVersions", &error)),
-        };
+    let mut versions = Versions::of(aws, name);
+    while let Some(page) = versions.next().await? {
         for version in page.versions() {
             contents.versions += 1;
             contents.bytes += u64::try_from(version.size().unwrap_or_default()).unwrap_or(0);
@@ -71,15 +69,10 @@ pub async fn empty(aws: &Aws, name: &str, mut removed: impl FnMut(u64)) -> Resul
     let mut done = 0;
     // What is written meanwhile is found in the next round.
     for _ in 0..ROUNDS {
-        let mut pages = aws.s3().list_object_versions().bucket(name).into_paginator().send();
+        let mut pages = Versions::of(aws, name);
         let (mut batches, mut found) = (Vec::new(), 0);
         loop {
-            let page = match pages.next().await {
-                None => None,
-                Some(Ok(page)) => Some(page),
-                Some(Err(error)) if error.is_absent() => return Ok(()),
-                Some(Err(error)) => return Err(failed(not_listed(name), "S3.ListObjectVersions", &error)),
-            };
+            let page = pages.next().await?;
             let is_last = page.is_none();
             if let Some(page) = page {
                 let versions = page.versions().iter().map(|v| (v.key(), v.version_id()));
@@ -190,8 +183,36 @@ pub async fn remove_log_groups(aws: &Aws, names: &[String]) -> Result<Vec<String
     Ok(removed)
 }
 
-fn not_listed(name: &str) -> String {
-    format!("bucket '{name}' cannot be listed")
+/// All versions in a bucket, page by page. A bucket that is not there has none.
+struct Versions {
+    client: aws_sdk_s3::Client,
+    bucket: String,
+    /// Key and version to go on behind; none where there is no more.
+    behind: Option<(Option<String>, Option<String>)>,
+}
+
+impl Versions {
+    fn of(aws: &Aws, bucket: &str) -> Self {
+        Self { client: aws.s3(), bucket: bucket.to_owned(), behind: Some((None, None)) }
+    }
+
+    async fn next(&mut self) -> Result<Option<ListObjectVersionsOutput>, Error> {
+        let Some((key, version)) = self.behind.take() else { return Ok(None) };
+        let list = self.client.list_object_versions().bucket(&self.bucket);
+        match list.set_key_marker(key).set_version_id_marker(version).send().await {
+            Ok(mut page) => {
+                if page.is_truncated() == Some(true) {
+                    self.behind = Some((page.next_key_marker.take(), page.next_version_id_marker.take()));
+                }
+                Ok(Some(page))
+            }
+            Err(error) if error.is_absent() => Ok(None),
+            Err(error) => {
+                let what = format!("bucket '{}' cannot be listed", self.bucket);
+                Err(failed(what, "S3.ListObjectVersions", &error))
+            }
+        }
+    }
 }
 
 /// Whether a key was made by this stack: then it has its tag.

@@ -4,8 +4,10 @@
 //! was undone. Those that were cancelled because of it are counted, no more; others that failed of themselves are named
 //! after it. Where undoing failed as well, that is said with what is stuck.
 
+mod class;
 mod hint;
 mod reason;
+mod wrap;
 
 use super::events::{Act, Board, Outcome, Phase, Resource, Status, between};
 use crate::{
@@ -13,16 +15,22 @@ use crate::{
     report::style::{elapsed, outside, plural},
 };
 use reason::Reason;
+use wrap::wrapped;
 
+/// Columns of a line and of a line of the hint, which are moved in by two and by eight.
+const LINE: usize = 78;
+const HINT: usize = 72;
+/// What begins the line that says what failed; it stays in one.
+const FIRST: &str = "first failure";
+/// Columns of what begins a line.
+const DETAIL: usize = FIRST.len() + 2;
 /// More failures than this are counted.
 const MOST_NAMED: usize = 5;
 
-/// The failure of an operation that has ended otherwise than it was to; the flags are those that name the stack, such
-/// as ` --target aws --stack prices`, for the command to type next.
+/// The failure of an operation on a stack that has ended otherwise than it was to; the flags are those that name the
+/// stack, such as ` --target aws --stack prices`, for the command to type next.
 #[must_use]
-pub fn report(board: &Board, flags: &str) -> Error {
-    let first = board.ours().next();
-    let stack = first.map(|event| outside(&event.stack_name)).unwrap_or_default();
+pub fn report(board: &Board, stack: &str, flags: &str) -> Error {
     let act = board.act().unwrap_or(Act::Update);
     let outcome = board.outcome().unwrap_or(Outcome::Failed);
     let forward = failures(board, Phase::Forward);
@@ -39,20 +47,22 @@ pub fn report(board: &Board, flags: &str) -> Error {
     if let Some(first) = failed.first() {
         let after = board.began().zip(first.ended).map(|(began, ended)| between(began, ended));
         let after = after.map(|after| format!(", {} in", elapsed(whole(after)))).unwrap_or_default();
-        lines.push(format!("first failure  {}{after}", named(first)));
+        lines.push(format!("{FIRST}  {}{after}", named(first)));
     }
     lines.push(format!("cause          {reason}"));
     lines.extend(listed("also failed", failed.get(1..).unwrap_or_default()));
     if !forward.is_empty() {
         lines.extend(listed("not undone", &stuck));
     }
-    let cancelled = board.resources().iter().filter(|r| r.status == Status::Cancelled).count();
+    let last = if act == Act::Rollback { Phase::Rollback } else { Phase::Forward };
+    let is_cancelled = |r: &&Resource| r.status == Status::Cancelled && r.phase == last;
+    let cancelled = board.resources().iter().filter(is_cancelled).count();
     if cancelled > 0 {
         let others = plural(cancelled as u64, "other");
         lines.push(format!("cancelled      {others}, because of the above"));
     }
 
-    let context = hint::Context { stack: &stack, flags, act, outcome, board, failed, stuck: &stuck };
+    let context = hint::Context { stack, flags, act, outcome, board, failed, stuck: &stuck };
     let what = match act {
         Act::Create => "could not be created",
         Act::Delete => "could not be removed",
@@ -61,7 +71,13 @@ pub fn report(board: &Board, flags: &str) -> Error {
         Act::Update | Act::Replace => "could not be updated",
     };
     let status = if act == Act::Delete { ExitStatus::Partial } else { ExitStatus::Failed };
-    Error::new(format!("stack '{stack}' {what}")).because(lines.join("\n")).hint(context.hint(&reason)).status(status)
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| if line.starts_with(FIRST) { line.clone() } else { wrapped(line, LINE, DETAIL) })
+        .collect();
+    let hint = context.hint(&reason);
+    let hint: Vec<String> = hint.lines().map(|line| wrapped(line, HINT, 0)).collect();
+    Error::new(format!("stack '{stack}' {what}")).because(lines.join("\n")).hint(hint.join("\n")).status(status)
 }
 
 /// Why a resource failed, in the service's words.
@@ -90,10 +106,9 @@ fn of_stack(board: &Board) -> String {
 /// How it is now.
 const fn ended(act: Act, outcome: Outcome) -> &'static str {
     match (outcome, act) {
-        (Outcome::RolledBack, Act::Create) => "it has been rolled back",
-        (Outcome::RolledBack, _) => "it has been rolled back, and is as it was before",
+        (Outcome::RolledBack, _) => "it has been rolled back",
         (Outcome::RollbackFailed, Act::Rollback) => "it is stuck in between",
-        (Outcome::RollbackFailed, _) => "and rolling it back failed too, so that it is stuck in between",
+        (Outcome::RollbackFailed, _) => "rolling it back failed too",
         (Outcome::Failed, Act::Delete) => "part of it is left",
         (Outcome::Failed, _) => "what was done so far stays",
         (Outcome::Done, _) => "it ended all the same",

@@ -115,6 +115,18 @@ impl Group {
         }
     }
 
+    /// What it is called in answers for programs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Changed => "change",
+            Self::Added => "add",
+            Self::Replaced => "replace",
+            Self::Removed => "remove",
+            Self::Imported => "import",
+        }
+    }
+
     /// What is to be done: `2 to change`.
     const fn verb(self) -> &'static str {
         match self {

@@ -196,13 +196,16 @@ impl State {
             "FAILED" => Status::Failed,
             _ => return None,
         };
-        let at = self.resources.iter().position(|r| r.name == event.logical_id && r.phase == self.phase);
+        // Nothing is made by undoing: what was under way when the stack turned back ends a little later.
+        let is_late = self.phase == Phase::Rollback && act == Act::Create;
+        let phase = if is_late { Phase::Forward } else { self.phase };
+        let at = self.resources.iter().position(|r| r.name == event.logical_id && r.phase == phase);
         let fresh = Resource {
             name: event.logical_id.clone(),
             kind: event.resource_type.clone(),
             act,
             status,
-            phase: self.phase,
+            phase,
             began: (status == Status::Doing).then_some(event.time),
             ended: None,
             reason: None,

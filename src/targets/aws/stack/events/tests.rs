@@ -158,6 +158,23 @@ fn cancelled_is_not_failed() {
     assert!(!cancelled("Resource handler returned message: \"the request was cancelled\"").is_cancelled());
 }
 
+/// Would catch what failed a little after the stack turned back being taken for what could not be undone.
+#[test]
+fn what_was_under_way_ends_after_the_turn() {
+    let (token, mut events) = fixture("create_failed");
+    let turned = events.iter().find(|event| event.status == "ROLLBACK_IN_PROGRESS").unwrap().time;
+    for event in events.iter_mut().filter(|event| event.is_cancelled()) {
+        event.time = turned.plus_millis(1);
+    }
+    let mut late = Board::new(token, RESOURCES);
+    late.add(events);
+    let board = board("create_failed");
+    for phase in [Phase::Forward, Phase::Rollback] {
+        let cancelled = names(&late, phase, Status::Cancelled);
+        assert_eq!(cancelled, names(&board, phase, Status::Cancelled));
+    }
+}
+
 /// Would catch kept and taken-in resources being shown as removed and made.
 #[test]
 fn kept_and_taken_in() {

@@ -1,6 +1,6 @@
 //! What to type next, by the class of what failed.
 
-use super::{Act, Board, Outcome, Reason, Resource, Status, between, outside};
+use super::{Act, Board, Outcome, Reason, Resource, Status, between, class::Class, outside};
 use std::time::Duration;
 
 /// A role that is younger than this may not be known everywhere yet.
@@ -24,85 +24,10 @@ pub struct Context<'a> {
     pub stuck: &'a [&'a Resource],
 }
 
-/// What is wrong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Concurrency,
-    ServiceLinkedRole,
-    Account,
-    CodeMissing,
-    Key,
-    RoleOfFunction,
-    Denied,
-    Exists,
-    Full,
-    Limit,
-    Throttled,
-    Network,
-    TimedOut,
-    Other,
-}
-
-/// By what a reason says, the first that fits: the particular ones before the general.
-const CLASSES: [(Class, &[&str]); 13] = [
-    (Class::Concurrency, &["below its minimum value"]),
-    (Class::ServiceLinkedRole, &["ervice-linked role", "ervice Linked Role", "CreateServiceLinkedRole"]),
-    (
-        Class::Account,
-        &[
-            "OptInRequired",
-            "SubscriptionRequired",
-            "subscription for the service",
-            "not subscribed",
-            "PendingVerification",
-            "being verified",
-            "currently blocked",
-        ],
-    ),
-    (Class::CodeMissing, &["NoSuchKey"]),
-    (Class::Key, &["KMS", "kms:", "key policy"]),
-    (
-        Class::RoleOfFunction,
-        &["cannot be assumed by", "ensure the role can perform", "xecution role does not have permissions"],
-    ),
-    (Class::Full, &["BucketNotEmpty", "not empty"]),
-    (
-        Class::Denied,
-        &[
-            "AccessDenied",
-            "not authorized",
-            "Access Denied",
-            "access denied",
-            "UnauthorizedOperation",
-            "permissions error",
-        ],
-    ),
-    (Class::Exists, &["AlreadyExists", "already exists", "AlreadyOwnedByYou"]),
-    (Class::Throttled, &["Throttling", "Rate exceeded", "TooManyRequests", "SlowDown"]),
-    (
-        Class::Limit,
-        &[
-            "LimitExceeded",
-            "imit exceeded",
-            "exceed the",
-            "TooMany",
-            "QuotaExceeded",
-            "maximum number",
-            "more buckets than allowed",
-        ],
-    ),
-    (Class::Network, &["etwork interface", "DependencyViolation", "dependent object", "has dependencies"]),
-    (Class::TimedOut, &["timed out", "NotStabilized", "did not stabilize", "Exceeded attempts", "time out"]),
-];
-
-fn class(reason: &Reason) -> Class {
-    CLASSES.iter().find(|(_, texts)| reason.says(texts)).map_or(Class::Other, |(class, _)| *class)
-}
-
 impl Context<'_> {
     /// What to do, with the command to type.
     pub fn hint(&self, reason: &Reason) -> String {
-        let hint = self.by_class(class(reason), reason);
+        let hint = self.by_class(Class::of(reason), reason);
         let Some(way_out) = self.way_out() else { return hint };
         format!("{way_out};\n{hint}")
     }
@@ -119,7 +44,7 @@ impl Context<'_> {
         let stuck: Vec<String> = self.stuck.iter().map(|resource| outside(&resource.name)).collect();
         let skip = if stuck.is_empty() { String::new() } else { format!(" --resources-to-skip {}", stuck.join(" ")) };
         Some(format!(
-            "first `aws cloudformation continue-update-rollback --stack-name {stack}{skip}`,\n\
+            "first `aws cloudformation continue-update-rollback --stack-name {stack}{skip}`, \
              which ends the rollback and leaves those as they are"
         ))
     }
@@ -130,7 +55,7 @@ impl Context<'_> {
         let role = self.young_role(class, reason);
         match (class, role) {
             (Class::RoleOfFunction | Class::Denied | Class::Key, Some((role, age))) => format!(
-                "{role} was made {} s earlier and may not have spread yet; run {again} again,\nor see every event with {}",
+                "{role} was made {} s earlier and may not have spread yet; run {again} again, or see every event with {}",
                 age.as_secs(),
                 self.events()
             ),
@@ -142,35 +67,39 @@ impl Context<'_> {
                 let action = reason.action().map_or_else(|| "do that".into(), outside);
                 if reason.says(&["explicit deny"]) {
                     return format!(
-                        "a policy denies {who} {action} explicitly, which no grant overrules: a service control policy\n\
+                        "a policy denies {who} {action} explicitly, which no grant overrules: a service control policy \
                          or a permissions boundary; whoever keeps it can tell, then {again}"
                     );
                 }
                 format!(
-                    "allow {who} to {action}, then {again};\n`stockpipe doctor{}` checks the other rights",
+                    "allow {who} to {action}, then {again}; `stockpipe doctor{}` checks the other rights",
                     self.flags
                 )
             }
             (Class::Exists, _) => match first.filter(|first| first.kind == "AWS::Logs::LogGroup") {
                 Some(group) => format!(
-                    "a function made that log group by itself and left it; remove it with\n\
+                    "a function made that log group by itself and left it; remove it with \
                      `aws logs delete-log-group --log-group-name {}`, then {again}",
                     identifier(reason).map_or_else(|| outside(&group.name), outside)
                 ),
+                None if owner(reason).is_some() => format!(
+                    "it belongs to stack '{}': give that one up first, or choose another name with --stack; then {again}",
+                    owner(reason).map(outside).unwrap_or_default()
+                ),
                 None => format!(
-                    "what an earlier `stockpipe down --keep-data` left, {again} takes in; what is not this pipeline's\n\
+                    "what an earlier `stockpipe down --keep-data` left, {again} takes in; what is not this pipeline's \
                      has to go first, or choose another name with --stack"
                 ),
             },
             (Class::Limit, _) => {
                 let service = first.map_or("cloudformation", |first| service_code(&first.kind));
                 format!(
-                    "a quota of the account is used up; ask for more in Service Quotas\n\
+                    "a quota of the account is used up; ask for more in Service Quotas \
                      (`aws service-quotas list-service-quotas --service-code {service}`), then {again}"
                 )
             }
             (Class::Concurrency, _) => format!(
-                "the account may run too few functions at once to reserve any; reserve none, or ask for more\n\
+                "the account may run too few functions at once to reserve any; reserve none, or ask for more \
                  (`aws service-quotas get-service-quota --service-code lambda --quota-code L-B99A9384`), then {again}"
             ),
             (Class::Full, _) if self.act == Act::Delete => {
@@ -179,21 +108,21 @@ impl Context<'_> {
             (Class::Full, _) => format!("`stockpipe down{}` empties what it removes; then {again}", self.flags),
             (Class::Throttled, _) => format!("AWS asks to go slower; wait a minute, then {again}"),
             (Class::Key, None) => format!(
-                "the key has to be enabled, and its policy has to allow what the template's own key allows\n\
+                "the key has to be enabled, and its policy has to allow what the template's own key allows \
                  (`stockpipe template`); then {again}"
             ),
             (Class::CodeMissing, _) => {
                 format!("the functions' code is not in the bucket (any more); {again} puts it there")
             }
             (Class::Network, _) => format!(
-                "Lambda gives the network interfaces of functions in subnets back after 20 to 40 minutes;\nthen {again}"
+                "Lambda gives the network interfaces of functions in subnets back after 20 to 40 minutes; then {again}"
             ),
             (Class::TimedOut, _) => format!(
-                "it took longer than CloudFormation waits; https://health.aws.amazon.com tells of disturbances;\n\
+                "it took longer than CloudFormation waits; https://health.aws.amazon.com tells of disturbances; \
                  run {again} again"
             ),
             (Class::Account, _) => format!(
-                "the account is not ready for this service: sign in to the console, complete billing and verification,\n\
+                "the account is not ready for this service: sign in to the console, complete billing and verification, \
                  then {again}"
             ),
             (Class::ServiceLinkedRole, _) => {
@@ -205,7 +134,7 @@ impl Context<'_> {
             (Class::Other, _) if self.act == Act::Delete && !self.failed.is_empty() => {
                 let left: Vec<String> = self.failed.iter().map(|resource| outside(&resource.name)).collect();
                 format!(
-                    "{again} tries again; `aws cloudformation delete-stack --stack-name {} --retain-resources {}`\n\
+                    "{again} tries again; `aws cloudformation delete-stack --stack-name {} --retain-resources {}` \
                      leaves them and removes the rest",
                     self.stack,
                     left.join(" ")
@@ -235,7 +164,10 @@ impl Context<'_> {
             // The role of a function is named by CloudFormation, with the template's name in it.
             Some(who) => roles.into_iter().find(|role| who.contains(&role.name)),
             // Else the one that shares the most of its name: ProcessStockDataMapping, ProcessStockDataRole.
-            None if class == Class::RoleOfFunction => roles.max_by_key(|role| common(&role.name, &first.name)),
+            None if class == Class::RoleOfFunction => {
+                let likeness = |role: &&Resource| common(&role.name, &first.name);
+                roles.max_by_key(likeness).filter(|role| likeness(role) > 0)
+            }
             None => None,
         }?;
         let age = between(role.ended?, failed);
@@ -252,6 +184,12 @@ fn common(a: &str, b: &str) -> usize {
 fn identifier(reason: &Reason) -> Option<&str> {
     let (_, rest) = reason.message.split_once("\":\"")?;
     rest.split('"').next()
+}
+
+/// The stack that what is there already belongs to: `… already exists in stack arn:…:stack/NAME/ID`.
+fn owner(reason: &Reason) -> Option<&str> {
+    let (_, arn) = reason.message.split_once("already exists in stack ")?;
+    arn.split('/').nth(1)
 }
 
 /// What Service Quotas calls the service of a type.
@@ -271,68 +209,5 @@ fn service_code(resource_type: &str) -> &'static str {
         "CloudWatch" => "monitoring",
         "Events" => "events",
         _ => "cloudformation",
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Would catch a class that another, more general one hides: each of these is how AWS words it.
-    #[test]
-    fn reasons_have_their_class() {
-        let told = [
-            (
-                "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution below its minimum value of [10]. (Service: Lambda, Status Code: 400, Request ID: 1)",
-                Class::Concurrency,
-            ),
-            ("Caller does not have permission to create a Service Linked Role.", Class::ServiceLinkedRole),
-            (
-                "The AWS Access Key Id needs a subscription for the service (Service: Kinesis, Status Code: 400, Request ID: 1)",
-                Class::Account,
-            ),
-            ("Your request has been blocked: your account is currently being verified", Class::Account),
-            (
-                "Error occurred while GetObject. S3 Error Code: NoSuchKey. S3 Error Message: The specified key does not exist. (Service: Lambda, Status Code: 400, Request ID: 1)",
-                Class::CodeMissing,
-            ),
-            (
-                "User: arn:aws:sts::123456789012:assumed-role/d/s is not authorized to perform: kms:CreateGrant on resource: arn:aws:kms:us-east-1:123456789012:key/1",
-                Class::Key,
-            ),
-            (
-                "The role defined for the function cannot be assumed by Lambda. (Service: Lambda, Status Code: 400, Request ID: 1)",
-                Class::RoleOfFunction,
-            ),
-            (
-                "User: arn:aws:iam::123456789012:user/u is not authorized to perform: iam:CreateRole (Service: Iam; Status Code: 403; Error Code: AccessDenied; Request ID: 1; Proxy: null)",
-                Class::Denied,
-            ),
-            (
-                "stockpipe-stock-market-data already exists in stack arn:aws:cloudformation:us-east-1:123456789012:stack/a/1",
-                Class::Exists,
-            ),
-            (
-                "The bucket you tried to delete is not empty (Service: Amazon S3; Status Code: 409; Error Code: BucketNotEmpty; Request ID: 1; Proxy: null)",
-                Class::Full,
-            ),
-            (
-                "This request would exceed the shard limit for the account 123456789012 in us-east-1. (Service: Kinesis, Status Code: 400, Request ID: 1)",
-                Class::Limit,
-            ),
-            (
-                "The maximum number of VPCs has been reached. (Service: Ec2, Status Code: 400, Request ID: 1)",
-                Class::Limit,
-            ),
-            ("Rate exceeded (Service: CloudWatch, Status Code: 400, Request ID: 1)", Class::Throttled),
-            ("resource sg-0a1 has a dependent object (Service: Ec2, Status Code: 400, Request ID: 1)", Class::Network),
-            ("The subnet 'subnet-0a1' has dependencies and cannot be deleted.", Class::Network),
-            ("WaitCondition timed out. Received 0 conditions when expecting 1", Class::TimedOut),
-            ("Exceeded attempts to wait", Class::TimedOut),
-            ("Template error", Class::Other),
-        ];
-        for (text, expected) in told {
-            assert_eq!(class(&Reason::parse(text)), expected, "{text}");
-        }
     }
 }

@@ -100,6 +100,24 @@ impl fmt::Display for Reason {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Would catch a panic on a text that is like a shell but none, and controls that reach the terminal.
+        #[test]
+        fn any_text(pieces in prop::collection::vec(
+            prop_oneof![
+                Just("Resource handler returned message: \"".to_owned()), Just("(Service: ".to_owned()),
+                Just("\" (RequestToken: ".to_owned()), Just("User: ".to_owned()), Just(", Error Code: ".to_owned()),
+                Just("not authorized to perform: ".to_owned()), Just(")".to_owned()), any::<String>(),
+            ],
+            0..12,
+        )) {
+            let reason = Reason::parse(&pieces.concat());
+            let (_, _) = (reason.who(), reason.action());
+            prop_assert!(!reason.to_string().contains(char::is_control));
+        }
+    }
 
     fn told(text: &str) -> String {
         Reason::parse(text).to_string()

@@ -47,15 +47,8 @@ impl Plan {
 }
 
 fn change(change: &Change) -> Value {
-    let action = match change.group() {
-        Group::Added => "add",
-        Group::Changed => "change",
-        Group::Replaced => "replace",
-        Group::Removed => "remove",
-        Group::Imported => "import",
-    };
     json!({
-        "action": action,
+        "action": change.group().word(),
         "certain": change.replacement != Replacement::Conditional && change.action != super::Action::Dynamic,
         "resource": masked(&change.logical_id),
         "type": masked(&change.resource_type),

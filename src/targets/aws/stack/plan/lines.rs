@@ -133,7 +133,7 @@ fn details(change: &Change) -> Vec<String> {
     for detail in &change.details {
         let label = outside(&label(change, detail));
         let text = match (&detail.before, &detail.after) {
-            _ if label == "code" || change.is_right() || detail.is_private(change) => label.clone(),
+            _ if label == "code" || detail.is_private(change) => label.clone(),
             (Some(before), Some(after)) if is_short(before) && is_short(after) && before != after => {
                 format!("{label} {} → {}", value(before), value(after))
             }
@@ -163,7 +163,12 @@ fn label(change: &Change, detail: &Detail) -> String {
     }
     // The variable of an environment, rather than all of it; a place in a list says nothing.
     let last = detail.path.as_deref().and_then(|path| path.rsplit('/').find(|part| part.parse::<usize>().is_err()));
-    last.filter(|last| !change.is_right() && !last.is_empty()).unwrap_or(name).into()
+    match last.filter(|last| !last.is_empty() && *last != name) {
+        // Whoever judges rights wants to know whose.
+        Some(last) if change.is_right() => format!("{name} {last}"),
+        Some(last) => last.into(),
+        None => name.into(),
+    }
 }
 
 impl Detail {
@@ -209,7 +214,7 @@ impl Row {
 }
 
 /// The pieces with commas between them behind what begins the first line, then the note. Lines are broken between
-/// pieces, and between the words of the note; further ones are moved in.
+/// pieces and between the words of the note; further ones are moved in.
 fn broken<'n>(
     first: String,
     indent: usize,
@@ -220,9 +225,11 @@ fn broken<'n>(
 ) -> Vec<String> {
     let room = width.saturating_sub(indent).max(1);
     let last = pieces.len().saturating_sub(1);
-    let pieces = pieces.iter().enumerate().map(|(at, piece)| {
-        let comma = if at < last { "," } else { "" };
-        (Style::new(), 1, format!("{}{comma}", cut(piece, room.saturating_sub(comma.len()))))
+    let pieces = pieces.iter().enumerate().flat_map(|(at, piece)| {
+        let piece = format!("{piece}{}", if at < last { "," } else { "" });
+        // One that is too long for a line is broken as well, rather than cut: its end is the new value.
+        let words: Vec<&str> = if style::width(&piece) > room { piece.split(' ').collect() } else { vec![&piece] };
+        words.into_iter().map(|word| (Style::new(), 1, cut(word, room).into_owned())).collect::<Vec<_>>()
     });
     let words = note.flat_map(|(style, note)| {
         let words = note.split(' ').enumerate();

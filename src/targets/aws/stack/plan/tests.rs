@@ -55,7 +55,8 @@ fn update() -> Plan {
     ];
     let code = property("Code", "/Properties/Code/S3Key", "process/1f", "process/2e");
     let variable = property("Environment", "/Properties/Environment/Variables/RETENTION", "604800", "86400");
-    let policies = property("Policies", "/Properties/Policies/0/PolicyDocument/Statement/1/Action/0", "a", "b");
+    let policies =
+        property("Policies", "/Properties/Policies/0/PolicyDocument/Statement/1/Action/0", "sns:Publish", "sns:*");
     let tags = Detail { attribute: "Tags".into(), ..Detail::default() };
     Plan::new(vec![
         modify("ArchiveStockData", function, vec![code.clone()]),
@@ -99,7 +100,7 @@ Plan        4 to change, 1 to add, 0 to replace, 0 to remove
   ~ ProcessStockData      code, RETENTION 604800 → 86400, tags
   + AlertsByEmail         subscription
 Rights      1 to change
-  ~ ProcessStockDataRole  Policies
+  ~ ProcessStockDataRole  Policies Action sns:Publish → sns:*
 ";
     assert_eq!(shown(&update(), 80), expected);
 }
@@ -163,7 +164,8 @@ Plan        4 to change, 1 to add,
       subscription
 Rights      1 to change
   ~ ProcessStockDataRole
-      Policies
+      Policies Action sns:Publish →
+      sns:*
 ";
     assert_eq!(shown(&update(), 40), expected);
     for width in 36..120 {
@@ -243,8 +245,12 @@ fn the_shape_of_json() {
 /// Would catch the policy of a key, by which rights are given too, among the plain changes.
 #[test]
 fn a_key_s_policy_is_a_right() {
-    let policy = property("KeyPolicy", "/Properties/KeyPolicy/Statement/0", "", "");
+    let policy = property("KeyPolicy", "/Properties/KeyPolicy/Statement/0/Action", "", "");
     let plan = Plan::new(vec![modify("Key", "AWS::KMS::Key", vec![policy])]);
     assert!(plan.changes_rights());
-    assert!(shown(&plan, 80).ends_with("Rights      1 to change\n  ~ Key         KeyPolicy\n"), "{}", shown(&plan, 80));
+    assert!(
+        shown(&plan, 80).ends_with("Rights      1 to change\n  ~ Key         KeyPolicy Action\n"),
+        "{}",
+        shown(&plan, 80)
+    );
 }
