@@ -200,7 +200,7 @@ async fn watch(aws: &Aws, settings: &Settings, stack: &Stack) -> Result<ExitStat
         return Ok(ExitStatus::Done);
     }
     if board.outcome() != Some(Outcome::Done) {
-        return Err(failure::report(&board, &settings.flags()));
+        return Err(failure::report(&board, &settings.stack, &settings.flags()));
     }
     let took = elapsed(Duration::from_secs(board.took(now()).as_secs()));
     match board.act() {
