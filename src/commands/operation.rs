@@ -22,7 +22,9 @@ use crate::{
 pub struct Operation<'a> {
     /// Where.
     pub aws: &'a Aws,
-    /// The stack's id.
+    /// The stack's name.
+    pub stack: &'a str,
+    /// Its id.
     pub stack_id: &'a str,
     /// What to add to a command to mean this stack.
     pub flags: &'a str,
@@ -60,13 +62,13 @@ impl Operation<'_> {
                     Some(Outcome::Done) if is_cancelled => Ok(Ended::Cancelled),
                     Some(Outcome::RolledBack) if is_cancelled => Ok(Ended::Cancelled),
                     Some(Outcome::Done) => Ok(Ended::Done),
-                    _ => Err(failure::report(&self.board, self.flags)),
+                    _ => Err(failure::report(&self.board, self.stack, self.flags)),
                 };
             }
             match self.ask().await? {
                 Answer::Leave => {
                     style::say(&format!(
-                        "AWS goes on without this command. `stockpipe{} status --watch` looks on.",
+                        "AWS goes on without this command. `stockpipe status --watch{}` looks on.",
                         self.flags
                     ));
                     return Ok(Ended::Left);

@@ -90,7 +90,7 @@ fn say_state(stack: &Stack) {
 async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     if up.arguments.no_wait {
         return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status)).hint(format!(
-            "`stockpipe{} status --watch` looks on; without --no-wait this command waits",
+            "`stockpipe status --watch{}` looks on; without --no-wait this command waits",
             up.flags
         )));
     }
@@ -99,7 +99,7 @@ async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let mut board = board;
     _ = board.add(events);
     let operation =
-        Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
+        Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
     match operation.watch(&Interrupt::listen_to_aws()?).await {
         Ok(ended) => Ok(ended),
         // Its failure is somebody else's; what it left is looked at next.
@@ -138,7 +138,7 @@ async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let delete = up.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
     delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
     let board = Board::new(token, 0);
-    Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
+    Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
         .watch(&Interrupt::listen_to_aws()?)
         .await
 }
@@ -168,7 +168,7 @@ async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let go_on = go_on.set_resources_to_skip((!skipped.is_empty()).then(|| skipped.clone())).send().await;
     go_on.map_err(|e| failed("the rollback cannot go on", "CloudFormation.ContinueUpdateRollback", &e))?;
     let board = Board::new(token, 0);
-    Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
+    Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
         .watch(&Interrupt::listen_to_aws()?)
         .await
 }
@@ -180,8 +180,8 @@ async fn half_deleted(up: &Up<'_>, stack: &Stack) -> Result<Error, Error> {
     say_resources(&left);
     Ok(Error::new(format!("stack '{}' was being removed, and {} left", stack.name, plural(left.len() as u64, "resource")))
         .hint(format!(
-            "`stockpipe{0} down --keep-data` ends the removal and keeps the data, `stockpipe{0} down` keeps nothing; \
-             then `stockpipe{0} up`",
+            "`stockpipe down --keep-data{0}` ends the removal and keeps the data, `stockpipe down{0}` keeps nothing; \
+             then `stockpipe up{0}`",
             up.flags
         )))
 }
