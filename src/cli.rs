@@ -373,8 +373,8 @@ row per event: time, resource, type, status, reason, physical_id, operation.";
 #[derive(Debug, Args)]
 #[command(after_help = TEMPLATE_HELP)]
 pub struct Template {
-    /// Which one
-    #[arg(value_enum, default_value_t = TemplateName::Pipeline)]
+    /// Which one: pipeline, or bootstrap, the bucket of code and templates that there is once per account and region
+    #[arg(value_enum, default_value_t = TemplateName::Pipeline, hide_possible_values = true)]
     pub name: TemplateName,
 }
 
