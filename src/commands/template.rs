@@ -49,7 +49,10 @@ fn say_bootstrap(names: &Result<Names, Error>) {
 }
 
 fn say_pipeline(settings: &Settings, names: &Result<Names, Error>, values: &Values) {
-    style::say(&format!("Deploy it as the stack {}, with CAPABILITY_IAM; it is too large for a call: from S3.", settings.stack));
+    style::say(&format!(
+        "Deploy it as the stack {}, with CAPABILITY_IAM; it is too large for a call: from S3.",
+        settings.stack
+    ));
     let (id, bucket) = match names {
         Ok(names) => (names.id.clone(), names.artifact_bucket()),
         Err(error) => (without_names(error), "BUCKET".to_owned()),
@@ -66,14 +69,20 @@ fn say_pipeline(settings: &Settings, names: &Result<Names, Error>, values: &Valu
 
 /// Says why names are missing, and what stands for them.
 fn without_names(error: &Error) -> String {
-    style::say(&style::warning(&format!("without an account the names of tables and buckets are left to the template: {error}")));
+    style::say(&style::warning(&format!(
+        "without an account the names of tables and buckets are left to the template: {error}"
+    )));
     "12HEXDIGITS".into()
 }
 
 /// As a shell takes it.
 fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "@%+=:,./-_".contains(c);
-    if !value.is_empty() && value.chars().all(is_plain) { value.into() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    if !value.is_empty() && value.chars().all(is_plain) {
+        value.into()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]
@@ -83,12 +92,9 @@ mod tests {
     /// Would catch a parameter that a shell takes apart.
     #[test]
     fn parameters_can_be_pasted() {
-        assert_eq!(["2", "a@example.com", "cron(30 0 * * ? *)", "a'b", ""].map(quoted), [
-            "2",
-            "a@example.com",
-            "'cron(30 0 * * ? *)'",
-            r"'a'\''b'",
-            "''"
-        ]);
+        assert_eq!(
+            ["2", "a@example.com", "cron(30 0 * * ? *)", "a'b", ""].map(quoted),
+            ["2", "a@example.com", "'cron(30 0 * * ? *)'", r"'a'\''b'", "''"]
+        );
     }
 }

@@ -48,7 +48,9 @@ fn the_policy_can_be_printed_anywhere() {
     assert!(less.to_string().len() <= MOST_OF_MANAGED);
     home.offline(&[], &["policy", "--part", "9"]).expect(2).says(&["--part 9: there are 2 parts"]);
     let named = home.offline(&[], &["--stack", "prices-2", "policy"]).expect(0).stdout;
-    assert!(named.contains(":stream/prices-2-stock-market-stream") && named.contains("database/prices_2_stock_data_db"));
+    assert!(
+        named.contains(":stream/prices-2-stock-market-stream") && named.contains("database/prices_2_stock_data_db")
+    );
 }
 
 /// Would catch rights that do not follow the settings, and ARNs of another partition than the region's.
@@ -66,7 +68,8 @@ fn the_policy_is_of_the_settings() {
 #[test]
 fn templates_can_be_printed_without_credentials() {
     let home = Home::new();
-    let bootstrap = home.offline(&[], &["template", "bootstrap"]).expect(0).says(&["StockpipeBootstrap", "Id=12HEXDIGITS"]);
+    let bootstrap =
+        home.offline(&[], &["template", "bootstrap"]).expect(0).says(&["StockpipeBootstrap", "Id=12HEXDIGITS"]);
     assert!(bootstrap.stdout.starts_with("AWSTemplateFormatVersion") && !bootstrap.stdout.contains("Value: unknown"));
     home.write("stockpipe.yaml", "aws:\n  shard_count: 2\n  merge_schedule: rate(1 day)\n");
     let pipeline = home.offline(&[], &["template"]).expect(0);
@@ -83,7 +86,7 @@ fn doctor_says_all_that_is_missing() {
     for text in ["✗ region", "✗ credentials", "AWS_REGION=us-east-1", "aws configure sso", "✓ settings"] {
         assert!(table.stdout.contains(text), "{text}: {table:#?}");
     }
-    let table = table.says(&["missing before `stockpipe --target aws up`"]);
+    let table = table.says(&["missing before `stockpipe up --target aws`"]);
     assert!(!table.stdout.contains('\u{1b}'));
     home.write("stockpipe.yaml", "target: aws\naws:\n  alerts_url: http://example.com\n");
     let rows = home.offline(&[("AWS_REGION", "us-east-1")], &["doctor", "--format", "csv"]).expect(1).stdout;
@@ -104,5 +107,5 @@ fn doctor_looks_at_this_machine() {
     let checks: Vec<&str> = found.as_array().expect("findings").iter().filter_map(|f| f["check"].as_str()).collect();
     assert_eq!(checks, ["folder", "disk", "stack"]);
     assert_eq!(home.files(), before);
-    home.offline(&[], &["status", "--events"]).expect(2).says(&["stockpipe --target aws status"]);
+    home.offline(&[], &["status", "--events"]).expect(2).says(&["stockpipe status --target aws"]);
 }

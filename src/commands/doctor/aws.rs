@@ -29,10 +29,17 @@ use crate::{
 pub async fn look(settings: &Settings) -> Result<Vec<Finding>, Error> {
     let rules = settings.stack_options.resolve(&StackOptions::default(), None)?;
     let values = settings.aws.values(&rules, None);
-    let (connected, toolchain) = tokio::join!(Aws::connect(), toolchain(values.clone()));
+    let (connected, mut toolchain) = tokio::join!(Aws::connect(), toolchain(values.clone()));
     let mut findings = match connected {
         Ok(aws) => {
             let facts = ask(&aws, settings, &values).await;
+            if let Ok(Some(stack)) = &facts.stack
+                && toolchain.verdict == Verdict::Missing
+                && has_code(&aws.names(&settings.stack), &values, stack)
+            {
+                toolchain.verdict = Verdict::Warning;
+                toolchain.detail = format!("{}; as it is, the stack has the code already", toolchain.detail);
+            }
             judge::all(&aws, settings, &values, &facts)
         }
         Err(error) => not_connected(&error).await,
@@ -50,12 +57,19 @@ async fn not_connected(error: &Error) -> Vec<Finding> {
     if findings.is_empty() {
         findings.push(Finding::error("credentials", Verdict::Missing, error));
     }
-    for finding in &mut findings {
-        // This command is the rest.
-        finding.remedy = finding.remedy.take().map(|hint| hint.split("; `stockpipe").next().unwrap_or_default().to_owned());
-    }
-    findings.push(Finding::warning("account", "not checked: rights, stacks, templates, quotas", "run this again after that"));
+    findings.push(Finding::warning(
+        "account",
+        "not checked: rights, stacks, templates, quotas",
+        "run this again after that",
+    ));
     findings
+}
+
+/// Whether a stack has the very code that would be built: then none is built.
+fn has_code(names: &Names, values: &Values, stack: &survey::Stack) -> bool {
+    let mut values = values.clone();
+    let completed = BuildOptions::from_env().and_then(|options| code::complete(&mut values, names, &options));
+    completed.is_ok() && code::is_same(&values, &stack.values)
 }
 
 /// Asks AWS everything at once.

@@ -47,10 +47,13 @@ pub fn all(aws: &Aws, settings: &Settings, values: &Values, facts: &Facts) -> Ve
     let (flags, names) = (settings.flags(), aws.names(&settings.stack));
     let mut findings = vec![
         Finding::good("credentials", format!("{}, account {}", aws.caller(), aws.masked_account())),
-        Finding::good("region", match aws.endpoint() {
-            Some(endpoint) => format!("{}, at {endpoint}", aws.region),
-            None => aws.region.clone(),
-        }),
+        Finding::good(
+            "region",
+            match aws.endpoint() {
+                Some(endpoint) => format!("{}, at {endpoint}", aws.region),
+                None => aws.region.clone(),
+            },
+        ),
         rights(&facts.rights, &flags),
         stack(&facts.stack, &facts.kept, &flags),
     ];
@@ -65,7 +68,7 @@ pub fn all(aws: &Aws, settings: &Settings, values: &Values, facts: &Facts) -> Ve
 }
 
 fn rights(rights: &Result<Rights, Error>, flags: &str) -> Finding {
-    let policy = format!("`stockpipe{flags} policy` prints what it takes");
+    let policy = format!("`stockpipe policy{flags}` prints what it takes");
     match rights {
         Ok(Rights::Root) => Finding::good("rights", "all, as the root user; a role of its own would be safer"),
         Ok(Rights::All(of)) => Finding::good("rights", format!("all {of} that it takes")),
@@ -100,22 +103,22 @@ fn stack(stack: &Result<Option<Stack>, Error>, kept: &Result<Kept, Error>, flags
         State::Busy => Finding::warning(
             "stack",
             format!("{status}: it is being changed"),
-            format!("`stockpipe{flags} status --watch` looks on until it ends"),
+            format!("`stockpipe status --watch{flags}` looks on until it ends"),
         ),
         State::NeverMade => Finding::warning(
             "stack",
             format!("{status}: it could not be made, and can only be removed"),
-            format!("`stockpipe{flags} up` removes it and makes it anew; why it failed says `status --events`"),
+            format!("`stockpipe up{flags}` removes it and makes it anew; why it failed says `status --events`"),
         ),
         State::HalfRolledBack => Finding::warning(
             "stack",
             format!("{status}: an update failed, and so did taking it back"),
-            format!("`stockpipe{flags} up` takes it back once more; why it failed says `status --events`"),
+            format!("`stockpipe up{flags}` takes it back once more; why it failed says `status --events`"),
         ),
         State::HalfDeleted => Finding::missing(
             "stack",
             format!("{status}: part of it is left, and it cannot be changed any more"),
-            format!("`stockpipe{flags} down` removes the rest"),
+            format!("`stockpipe down{flags}` removes the rest"),
         ),
     }
 }
@@ -168,7 +171,9 @@ fn templates((bootstrap, pipeline): &(Result<(), Error>, Result<bool, Error>)) -
         (_, Err(error)) => Finding::warning(
             "templates",
             error.to_string(),
-            error.hint_text().unwrap_or("`up --dry-run` says whether it matters: a part that is not asked for does no harm"),
+            error
+                .hint_text()
+                .unwrap_or("`up --dry-run` says whether it matters: a part that is not asked for does no harm"),
         ),
     }
 }

@@ -93,7 +93,7 @@ fn stack(folder: &Folder, flags: &str) -> Finding {
     }
     if folder.is_remnant() {
         let detail = format!("an interrupted removal left something in {}", folder.path().display());
-        return Finding::warning("stack", detail, format!("`stockpipe{flags} down` finishes it"));
+        return Finding::warning("stack", detail, format!("`stockpipe down{flags}` finishes it"));
     }
     let kept = if folder.is_kept() { ", and takes its kept data in again" } else { "" };
     Finding::good("stack", format!("'{}' is not there yet: `up` makes it{kept}", folder.name()))

@@ -98,7 +98,9 @@ impl Finding {
 
     /// What an error says.
     fn error(check: &'static str, verdict: Verdict, error: &Error) -> Self {
-        let remedy = error.hint_text().map(str::to_owned);
+        // To run this command is no remedy.
+        let remedy = error.hint_text().map(|hint| hint.split("`stockpipe doctor").next().unwrap_or_default());
+        let remedy = remedy.map(|remedy| remedy.trim_end_matches([' ', ',', ';']).to_owned());
         let detail = error.to_string();
         // Here everything is about the target.
         let detail = detail.strip_prefix("--target aws: ").unwrap_or(&detail).to_owned();
@@ -125,10 +127,10 @@ impl Finding {
 fn summary(missing: u64, warnings: u64, flags: &str) -> String {
     let warned = if warnings == 0 { String::new() } else { format!(", {}", plural(warnings, "warning")) };
     match missing {
-        0 if warnings == 0 => format!("Nothing is missing. Next: stockpipe{flags} up"),
-        0 => format!("Nothing that `up` needs is missing{warned}. Next: stockpipe{flags} up"),
-        1 => format!("1 thing is missing before `stockpipe{flags} up`{warned}."),
-        n => format!("{n} things are missing before `stockpipe{flags} up`{warned}."),
+        0 if warnings == 0 => format!("Nothing is missing. Next: stockpipe up{flags}"),
+        0 => format!("Nothing that `up` needs is missing{warned}. Next: stockpipe up{flags}"),
+        1 => format!("1 thing is missing before `stockpipe up{flags}`{warned}."),
+        n => format!("{n} things are missing before `stockpipe up{flags}`{warned}."),
     }
 }
 
@@ -158,7 +160,7 @@ mod tests {
         assert_eq!(summary(0, 0, ""), "Nothing is missing. Next: stockpipe up");
         assert_eq!(
             summary(0, 1, " --target aws"),
-            "Nothing that `up` needs is missing, 1 warning. Next: stockpipe --target aws up"
+            "Nothing that `up` needs is missing, 1 warning. Next: stockpipe up --target aws"
         );
         assert_eq!(summary(2, 2, ""), "2 things are missing before `stockpipe up`, 2 warnings.");
     }

@@ -18,7 +18,7 @@ pub fn run(settings: &Settings, arguments: &cli::Status) -> Result<ExitStatus, E
         TargetName::Local if arguments.events || arguments.drift => {
             Err(Error::new("--events and --drift tell of CloudFormation, and this stack is on this machine")
                 .status(ExitStatus::Usage)
-                .hint("stockpipe --target aws status"))
+                .hint("stockpipe status --target aws"))
         }
         TargetName::Local => local::run(settings, arguments),
         TargetName::Aws => super::block_on(aws::run(settings, arguments)),

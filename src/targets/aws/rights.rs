@@ -100,7 +100,8 @@ async fn missing(
         .collect();
     let context = statement.condition(scope).map(|(operator, key, value)| {
         // Whether there is such a tag is asked of what has it.
-        let value = if operator == "Null" { names.stack.clone() } else { concrete(&value, &aws.region, &aws.account, names) };
+        let value =
+            if operator == "Null" { names.stack.clone() } else { concrete(&value, &aws.region, &aws.account, names) };
         let entry = ContextEntry::builder().context_key_name(key).context_key_values(value);
         vec![entry.context_key_type(ContextKeyTypeEnum::String).build()]
     });

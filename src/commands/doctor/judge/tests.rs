@@ -18,10 +18,10 @@ fn a_stack_that_is_stuck_is_named_with_what_helps() {
     for (status, verdict, command) in [
         ("UPDATE_COMPLETE", Verdict::Good, ""),
         ("REVIEW_IN_PROGRESS", Verdict::Good, ""),
-        ("UPDATE_IN_PROGRESS", Verdict::Warning, "`stockpipe --target aws status --watch`"),
-        ("ROLLBACK_COMPLETE", Verdict::Warning, "`stockpipe --target aws up`"),
-        ("UPDATE_ROLLBACK_FAILED", Verdict::Warning, "`stockpipe --target aws up`"),
-        ("DELETE_FAILED", Verdict::Missing, "`stockpipe --target aws down`"),
+        ("UPDATE_IN_PROGRESS", Verdict::Warning, "`stockpipe status --watch --target aws`"),
+        ("ROLLBACK_COMPLETE", Verdict::Warning, "`stockpipe up --target aws`"),
+        ("UPDATE_ROLLBACK_FAILED", Verdict::Warning, "`stockpipe up --target aws`"),
+        ("DELETE_FAILED", Verdict::Missing, "`stockpipe down --target aws`"),
     ] {
         let finding = of(status);
         assert_eq!(finding.verdict, verdict, "{status}");
@@ -42,7 +42,9 @@ fn rights_that_cannot_be_looked_at_are_no_failure() {
     let missing = Rights::Missing((0..10).map(|n| format!("s3:A{n}")).collect(), 99);
     let finding = rights(&Ok(missing), " --target aws");
     assert_eq!(finding.verdict, Verdict::Missing);
-    assert!(finding.detail.starts_with("10 of 99 are missing: s3:A0, ") && finding.detail.ends_with("s3:A7 and 2 more"));
+    assert!(
+        finding.detail.starts_with("10 of 99 are missing: s3:A0, ") && finding.detail.ends_with("s3:A7 and 2 more")
+    );
 }
 
 /// Would catch an account whose quota is too small for what is asked for, and one that has enough.

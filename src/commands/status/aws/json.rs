@@ -7,10 +7,7 @@ use super::{
 use crate::{
     error::Error,
     report::style::masked,
-    targets::aws::{
-        deploy::survey::State,
-        stack::kinds::kind,
-    },
+    targets::aws::{deploy::survey::State, stack::kinds::kind},
 };
 use serde_json::{Map, Value, json};
 

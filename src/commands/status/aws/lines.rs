@@ -61,7 +61,7 @@ pub fn parts(resources: &[Resource]) -> BTreeMap<Part, u64> {
 }
 
 /// Writes all of it.
-pub fn write(out: &mut impl Write, status: &Status) -> io::Result<()> {
+pub fn write(out: &mut impl Write, status: &Status, flags: &str) -> io::Result<()> {
     let stack = &status.stack;
     let name = style::paint(STRONG, &stack.name);
     writeln!(out, "Stack '{name}' in {}, account {}", status.region, status.account)?;
@@ -71,7 +71,7 @@ pub fn write(out: &mut impl Write, status: &Status) -> io::Result<()> {
         State::Busy | State::Review => WARN,
         State::NeverMade | State::HalfDeleted | State::HalfRolledBack => BAD,
     };
-    let since = status.since.map(|since| format!(" since {}", minute(since))).unwrap_or_default();
+    let since = status.since.map(|since| format!(", since {}", minute(since))).unwrap_or_default();
     let words = style::paint(colour, words(&stack.status));
     line(out, "state", &format!("{words}{since}  {}", style::paint(FAINT, &stack.status)))?;
     if let Some(reason) = stack.reason.as_ref().filter(|_| colour != GOOD) {
@@ -84,7 +84,9 @@ pub fn write(out: &mut impl Write, status: &Status) -> io::Result<()> {
         line(out, "protected", "CloudFormation does not delete it")?;
     }
     write_resources(out, status)?;
-    write_drift(out, status)?;
+    if stack.state() == State::Settled {
+        write_drift(out, status, flags)?;
+    }
     write_mappings(out, status)?;
     write_subscriptions(out, status)?;
     for (what, output) in OUTPUTS {
@@ -126,9 +128,9 @@ fn write_resources(out: &mut impl Write, status: &Status) -> io::Result<()> {
     Ok(())
 }
 
-fn write_drift(out: &mut impl Write, status: &Status) -> io::Result<()> {
+fn write_drift(out: &mut impl Write, status: &Status, flags: &str) -> io::Result<()> {
     let Some(checked) = status.stack.drift_checked else {
-        return line(out, "drift", "not looked for yet: `status --drift` does");
+        return line(out, "drift", &format!("not looked for yet: `stockpipe status --drift{flags}` does"));
     };
     let as_of = format!("as of {}", minute(checked));
     match &status.drifted {
@@ -136,7 +138,11 @@ fn write_drift(out: &mut impl Write, status: &Status) -> io::Result<()> {
         Ok(drifted) if drifted.is_empty() => line(out, "drift", &format!("none, {as_of}")),
         Ok(drifted) => {
             let differ = plural(drifted.len() as u64, "resource");
-            line(out, "drift", &format!("{}, {as_of}", style::paint(WARN, &format!("{differ} changed by other hands"))))?;
+            line(
+                out,
+                "drift",
+                &format!("{}, {as_of}", style::paint(WARN, &format!("{differ} changed by other hands"))),
+            )?;
             drifted.iter().flat_map(drift_lines).try_for_each(|text| line(out, "", &text))
         }
     }
@@ -165,7 +171,11 @@ fn write_mappings(out: &mut impl Write, status: &Status) -> io::Result<()> {
         let is_well = mapping.state == "Enabled" && !mapping.last.starts_with("PROBLEM");
         let state = style::paint(if is_well { GOOD } else { WARN }, &format!("{:<8}", mapping.state));
         let last = if mapping.last.is_empty() { "no batch yet" } else { &mapping.last };
-        line(out, if at == 0 { "feeding" } else { "" }, &format!("{:<18}  {state}  {}", mapping.function, outside(last)))?;
+        line(
+            out,
+            if at == 0 { "feeding" } else { "" },
+            &format!("{:<18}  {state}  {}", mapping.function, outside(last)),
+        )?;
     }
     Ok(())
 }
@@ -176,7 +186,8 @@ fn write_subscriptions(out: &mut impl Write, status: &Status) -> io::Result<()> 
         Err(error) => return unknown(out, "alerts", error),
     };
     for (at, subscription) in all.iter().enumerate() {
-        let endpoint = format!("{} by {} to {}", subscription.topic, subscription.protocol, outside(&subscription.endpoint));
+        let endpoint =
+            format!("{} by {} to {}", subscription.topic, subscription.protocol, outside(&subscription.endpoint));
         let text = if subscription.is_pending {
             format!("{} {endpoint}: nothing goes there yet, confirm the e-mail of SNS", style::paint(WARN, "!"))
         } else {

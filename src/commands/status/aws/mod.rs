@@ -83,7 +83,7 @@ async fn show(aws: &Aws, settings: &Settings, stack_id: &str) -> Result<ExitStat
     let status = gather(aws, stack).await?;
     let mut out = anstream::stdout();
     match settings.format {
-        Format::Table => lines::write(&mut out, &status)?,
+        Format::Table => lines::write(&mut out, &status, &settings.flags())?,
         Format::Json => writeln!(out, "{}", json::of(&status))?,
         Format::Csv => super::write_csv(&mut out, &json::of(&status))?,
     }
@@ -124,16 +124,16 @@ async fn gather(aws: &Aws, stack: Stack) -> Result<Status, Error> {
 fn helps(state: State, flags: &str) -> Option<String> {
     Some(match state {
         State::Settled => return None,
-        State::Review => format!("only planned so far: `stockpipe{flags} up` makes it"),
-        State::Busy => format!("`stockpipe{flags} status --watch` looks on until it ends"),
+        State::Review => format!("only planned so far: `stockpipe up{flags}` makes it"),
+        State::Busy => format!("`stockpipe status --watch{flags}` looks on until it ends"),
         State::NeverMade => format!(
-            "`stockpipe{flags} up` removes it and makes it anew; `stockpipe{flags} status --events` says why it failed"
+            "`stockpipe up{flags}` removes it and makes it anew; `stockpipe status --events{flags}` says why it failed"
         ),
         State::HalfRolledBack => format!(
-            "`stockpipe{flags} up` takes the update back once more; `stockpipe{flags} status --events` says why it failed"
+            "`stockpipe up{flags}` takes the update back once more; `stockpipe status --events{flags}` says why it failed"
         ),
         State::HalfDeleted => {
-            format!("`stockpipe{flags} down` removes the rest; `stockpipe{flags} status --events` says what holds it")
+            format!("`stockpipe down{flags}` removes the rest; `stockpipe status --events{flags}` says what holds it")
         }
     })
 }
@@ -145,24 +145,25 @@ async fn no_stack(aws: &Aws, settings: &Settings) -> Error {
     let made = Error::new(what).status(ExitStatus::NotFound);
     match kept::find(aws, &aws.names(name)).await {
         Ok(kept) if !kept.is_empty() => made.because(format!("its data was kept: {}", said(&kept))).hint(format!(
-            "`stockpipe{flags} up` makes it and takes the data in again, `stockpipe{flags} down` removes the data"
+            "`stockpipe up{flags}` makes it and takes the data in again, `stockpipe down{flags}` removes the data"
         )),
-        _ => made.hint(format!("`stockpipe{flags} up` makes it")),
+        _ => made.hint(format!("`stockpipe up{flags}` makes it")),
     }
 }
 
 fn said(kept: &Kept) -> String {
-    let items = |items: i64| count(u64::try_from(items).unwrap_or(0));
-    let mut parts = Vec::new();
-    if let Some(quotes) = kept.quotes {
-        parts.push(format!("a table of about {} quotes", items(quotes)));
-    }
-    if let Some(signals) = kept.signals {
-        parts.push(format!("a table of about {} signals and symbols", items(signals)));
-    }
-    parts.extend(kept.lake.then(|| "the lake".into()));
-    parts.extend(kept.audit.then(|| "the audit trail's bucket".into()));
-    parts.join(", ")
+    // DynamoDB counts every few hours.
+    let table = |items: Option<i64>, what: &str| {
+        let items = u64::try_from(items?).unwrap_or(0);
+        Some(if items == 0 { format!("the table of {what}") } else { format!("about {} {what}", count(items)) })
+    };
+    let parts = [
+        table(kept.quotes, "quotes"),
+        table(kept.signals, "signals and symbols"),
+        kept.lake.then(|| "the lake".into()),
+        kept.audit.then(|| "the audit trail's log".into()),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// Has CloudFormation compare; false where the user did not wait for it.
@@ -173,7 +174,9 @@ async fn look_for_drift(aws: &Aws, stack: &Stack) -> Result<bool, Error> {
     progress.finish();
     match found? {
         None => return Ok(false),
-        Some(Some(reason)) => style::say(&style::warning(&format!("not all could be compared: {}", style::outside(&reason)))),
+        Some(Some(reason)) => {
+            style::say(&style::warning(&format!("not all could be compared: {}", style::outside(&reason))))
+        }
         Some(None) => {}
     }
     Ok(true)
@@ -183,7 +186,12 @@ async fn look_for_drift(aws: &Aws, stack: &Stack) -> Result<bool, Error> {
 async fn watch(aws: &Aws, settings: &Settings, stack: &Stack) -> Result<ExitStatus, Error> {
     let interrupt = Interrupt::listen_to_aws()?;
     let (mut board, events) = follow::last_operation(aws, &stack.id).await?;
-    style::say(&format!("Stack '{}' in {}: {}   Ctrl-C leaves, and stops nothing", stack.name, aws.region, lines::words(&stack.status)));
+    style::say(&format!(
+        "Stack '{}' in {}: {}   Ctrl-C leaves, and stops nothing",
+        stack.name,
+        aws.region,
+        lines::words(&stack.status)
+    ));
     let names: Vec<String> = events.iter().filter(|e| !e.is_of_stack()).map(|e| e.logical_id.clone()).collect();
     let mut screen = Deploy::new(names.iter().map(String::as_str));
     let before = board.add(events);

@@ -63,9 +63,11 @@ fn status(of: &str) -> Status {
 /// Would catch a failure, a change or an address that is waited for being passed over, and an account in full.
 #[test]
 fn what_people_read() {
-    assert_eq!(plain(|out| lines::write(out, &status("UPDATE_COMPLETE"))), "\
+    assert_eq!(
+        plain(|out| lines::write(out, &status("UPDATE_COMPLETE"), "")),
+        "\
 Stack 'prices' in us-east-1, account …4821
-  state      ready since 2026-11-20 14:30 UTC  UPDATE_COMPLETE
+  state      ready, since 2026-11-20 14:30 UTC  UPDATE_COMPLETE
   resources  3: 2 data, 1 delivery
              ✗ Merge (schedule)  UPDATE_FAILED: role arn:aws:iam::…4821:role/a may not
   drift      1 resource changed by other hands, as of 2026-11-20 14:31 UTC
@@ -73,7 +75,8 @@ Stack 'prices' in us-east-1, account …4821
   feeding    ProcessStockData    Enabled   OK
   alerts     ! alerts by email to anna@example.com: nothing goes there yet, confirm the e-mail of SNS
   stream     prices-stock-market-stream
-");
+"
+    );
 }
 
 /// Would catch a name that changes under a program, an account in full, and what is unknown shown as nothing.
@@ -84,8 +87,23 @@ fn what_programs_read() {
     let json = json::of(&status);
     let names: Vec<&str> = json.as_object().expect("an object").keys().map(String::as_str).collect();
     let mut expected = [
-        "target", "stack", "region", "account", "status", "state", "reason", "since", "under_way", "protected",
-        "resources_by_part", "resources_failed", "resources", "drift_checked", "drifted", "mappings", "subscriptions",
+        "target",
+        "stack",
+        "region",
+        "account",
+        "status",
+        "state",
+        "reason",
+        "since",
+        "under_way",
+        "protected",
+        "resources_by_part",
+        "resources_failed",
+        "resources",
+        "drift_checked",
+        "drifted",
+        "mappings",
+        "subscriptions",
         "outputs",
     ];
     expected.sort_unstable();
@@ -103,9 +121,9 @@ fn what_programs_read() {
 #[test]
 fn stuck_stacks_say_what_helps() {
     let of = |state| helps(state, " --target aws").unwrap_or_default();
-    assert!(of(State::NeverMade).starts_with("`stockpipe --target aws up`"));
-    assert!(of(State::HalfRolledBack).starts_with("`stockpipe --target aws up`"));
-    assert!(of(State::HalfDeleted).starts_with("`stockpipe --target aws down`"));
+    assert!(of(State::NeverMade).starts_with("`stockpipe up --target aws`"));
+    assert!(of(State::HalfRolledBack).starts_with("`stockpipe up --target aws`"));
+    assert!(of(State::HalfDeleted).starts_with("`stockpipe down --target aws`"));
     assert!(of(State::Busy).contains("--watch") && of(State::Settled).is_empty());
     use aws_sdk_cloudformation::types::StackStatus;
     for status in StackStatus::values() {
@@ -139,6 +157,6 @@ fn events_are_a_line_each() {
 
 #[test]
 fn what_was_kept_is_told() {
-    let kept = Kept { quotes: Some(12_000), lake: true, ..Kept::default() };
-    assert_eq!(said(&kept), "a table of about 12,000 quotes, the lake");
+    let kept = Kept { quotes: Some(12_000), signals: Some(0), lake: true, ..Kept::default() };
+    assert_eq!(said(&kept), "about 12,000 quotes, the table of signals and symbols, the lake");
 }

@@ -6,7 +6,9 @@ use crate::{
     interrupt::Interrupt,
     targets::aws::{Aws, failed},
 };
-use aws_sdk_cloudformation::types::{DifferenceType, StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus};
+use aws_sdk_cloudformation::types::{
+    DifferenceType, StackDriftDetectionStatus, StackResourceDrift, StackResourceDriftStatus,
+};
 
 /// A resource that is not as its template has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,7 +56,8 @@ pub async fn detect(
             Some(StackDriftDetectionStatus::DetectionComplete) => return Ok(Some(None)),
             // Of those that it could compare it says so all the same.
             Some(StackDriftDetectionStatus::DetectionFailed) => {
-                let reason = asked.detection_status_reason.unwrap_or_else(|| "some resources could not be compared".into());
+                let reason =
+                    asked.detection_status_reason.unwrap_or_else(|| "some resources could not be compared".into());
                 return Ok(Some(Some(reason)));
             }
             _ => pace::wait(pace.next(), interrupt, &mut *tick).await,
@@ -91,13 +94,18 @@ fn read(drift: StackResourceDrift) -> Drifted {
         is_gone: drift.stack_resource_drift_status == Some(StackResourceDriftStatus::Deleted),
         name: drift.logical_resource_id.unwrap_or_default(),
         kind: drift.resource_type.unwrap_or_default(),
-        differences: drift.property_differences.unwrap_or_default().into_iter().map(|difference| {
-            let kind = difference.difference_type;
-            Difference {
-                path: difference.property_path.unwrap_or_default(),
-                expected: difference.expected_value.filter(|_| kind != Some(DifferenceType::Add)),
-                actual: difference.actual_value.filter(|_| kind != Some(DifferenceType::Remove)),
-            }
-        }).collect(),
+        differences: drift
+            .property_differences
+            .unwrap_or_default()
+            .into_iter()
+            .map(|difference| {
+                let kind = difference.difference_type;
+                Difference {
+                    path: difference.property_path.unwrap_or_default(),
+                    expected: difference.expected_value.filter(|_| kind != Some(DifferenceType::Add)),
+                    actual: difference.actual_value.filter(|_| kind != Some(DifferenceType::Remove)),
+                }
+            })
+            .collect(),
     }
 }

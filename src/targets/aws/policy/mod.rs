@@ -9,10 +9,11 @@ mod statements;
 use super::template::Values;
 use crate::error::Error;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use statements::{
-    ALL_BUCKETS, ARTIFACT_BUCKET, AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, DEPLOYER, HANDING_OVER, ISOLATION, PIPELINE, SHARED,
+    ALL_BUCKETS, ARTIFACT_BUCKET, AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, DEPLOYER, HANDING_OVER, ISOLATION, PIPELINE,
+    SHARED,
 };
+use std::collections::BTreeMap;
 
 /// Characters of a managed policy, blanks left out, that IAM takes.
 pub const MOST_OF_MANAGED: usize = 6_144;

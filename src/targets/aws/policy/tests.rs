@@ -19,15 +19,15 @@ const CALLS: [(&str, &[&str]); 45] = [
     ("CloudFormation.DeleteChangeSet", &["cloudformation:DeleteChangeSet"]),
     ("CloudFormation.DeleteStack", &["cloudformation:DeleteStack"]),
     ("CloudFormation.DescribeChangeSet", &["cloudformation:DescribeChangeSet"]),
-    (
-        "CloudFormation.DescribeStackDriftDetectionStatus",
-        &["cloudformation:DescribeStackDriftDetectionStatus"],
-    ),
+    ("CloudFormation.DescribeStackDriftDetectionStatus", &["cloudformation:DescribeStackDriftDetectionStatus"]),
     ("CloudFormation.DescribeStackEvents", &["cloudformation:DescribeStackEvents"]),
     ("CloudFormation.DescribeStackResourceDrifts", &["cloudformation:DescribeStackResourceDrifts"]),
     // Of all stacks it takes the list as well.
     ("CloudFormation.DescribeStacks", &["cloudformation:DescribeStacks", "cloudformation:ListStacks"]),
-    ("CloudFormation.DetectStackDrift", &["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"]),
+    (
+        "CloudFormation.DetectStackDrift",
+        &["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"],
+    ),
     ("CloudFormation.ExecuteChangeSet", &["cloudformation:ExecuteChangeSet"]),
     ("CloudFormation.GetTemplate", &["cloudformation:GetTemplate"]),
     ("CloudFormation.ListChangeSets", &["cloudformation:ListChangeSets"]),
@@ -59,7 +59,6 @@ const CALLS: [(&str, &[&str]); 45] = [
     ("SNS.ListSubscriptionsByTopic", &["sns:ListSubscriptionsByTopic"]),
     // Anybody may ask who they are.
     ("STS.GetCallerIdentity", &[]),
-
 ];
 
 /// The calls that the source names, of the deployer and of nobody else.
@@ -83,7 +82,9 @@ fn calls() -> BTreeSet<String> {
 
 /// `Service.Operation`.
 fn is_call(word: &str) -> bool {
-    let is_name = |name: &str| name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric());
+    let is_name = |name: &str| {
+        name.starts_with(|c: char| c.is_ascii_uppercase()) && name.chars().all(|c| c.is_ascii_alphanumeric())
+    };
     let is_word = |name: &str| is_name(name) && name.contains(|c: char| c.is_ascii_lowercase());
     word.split_once('.').is_some_and(|(service, operation)| is_name(service) && is_word(operation))
 }
@@ -167,7 +168,8 @@ fn options_bring_their_rights() {
 /// Would catch a type of the templates whose rights nobody thought of.
 #[test]
 fn every_type_of_the_templates_can_be_made_and_removed() {
-    let rights: BTreeSet<&str> = statements(Maker::Deployer, &everything()).iter().flat_map(|s| s.actions).copied().collect();
+    let rights: BTreeSet<&str> =
+        statements(Maker::Deployer, &everything()).iter().flat_map(|s| s.actions).copied().collect();
     let made = [
         ("AWS::Athena::WorkGroup", "athena:CreateWorkGroup", "athena:DeleteWorkGroup"),
         ("AWS::Budgets::Budget", "budgets:ModifyBudget", "budgets:ModifyBudget"),
