@@ -252,6 +252,16 @@ fn masked(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Would catch a cause that is not said, one that is said twice, and the client's own structures.
+    #[test]
+    fn causes_are_said_in_words() {
+        let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "Connection refused");
+        let error: SdkError<aws_sdk_s3::operation::head_bucket::HeadBucketError> =
+            SdkError::timeout_error(std::io::Error::other(refused));
+        let error = CallError::new("S3.HeadBucket", &error);
+        assert_eq!(error.to_string(), "S3.HeadBucket: TimeoutError: request has timed out: Connection refused");
+    }
+
     #[test]
     fn account_numbers_are_masked_and_other_numbers_are_not() {
         let text = "User: arn:aws:sts::123456789012:assumed-role/x is not authorized, 12345678901, 123456789012";

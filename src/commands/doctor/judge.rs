@@ -168,13 +168,12 @@ fn templates((bootstrap, pipeline): &(Result<(), Error>, Result<bool, Error>)) -
         (_, Ok(false)) => {
             Finding::good("templates", "CloudFormation takes the bootstrap's; the pipeline's is checked by `up`")
         }
-        (_, Err(error)) => Finding::warning(
-            "templates",
-            error.to_string(),
-            error
-                .hint_text()
-                .unwrap_or("`up --dry-run` says whether it matters: a part that is not asked for does no harm"),
-        ),
+        (_, Err(error)) => {
+            let mut finding = Finding::error("templates", Verdict::Warning, error);
+            let by_up = "`up --dry-run` says whether it matters: a part that is not asked for does no harm";
+            finding.remedy.get_or_insert_with(|| by_up.into());
+            finding
+        }
     }
 }
 
