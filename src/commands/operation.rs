@@ -59,9 +59,10 @@ impl Operation<'_> {
             drop(screen);
             if followed == Followed::Ended {
                 return match self.board.outcome() {
-                    Some(Outcome::Done) if is_cancelled => Ok(Ended::Cancelled),
-                    Some(Outcome::RolledBack) if is_cancelled => Ok(Ended::Cancelled),
+                    Some(Outcome::Done | Outcome::RolledBack) if is_cancelled => Ok(Ended::Cancelled),
                     Some(Outcome::Done) => Ok(Ended::Done),
+                    // A rollback was what was asked for.
+                    Some(Outcome::RolledBack) if self.board.act() == Some(Act::Rollback) => Ok(Ended::Done),
                     _ => Err(failure::report(&self.board, self.stack, self.flags)),
                 };
             }

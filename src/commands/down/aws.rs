@@ -198,7 +198,8 @@ impl<'a> Down<'a> {
     /// What the stack kept when it was deleted. Whatever fails, the rest goes.
     async fn remove_data(&self, kept: &Kept) -> Result<(), Error> {
         let mut failures = Vec::new();
-        for bucket in [self.names.data_bucket(), self.names.audit_bucket()] {
+        // That of results goes with the stack; where it did not, it is a leftover.
+        for bucket in [self.names.data_bucket(), self.names.audit_bucket(), self.names.results_bucket()] {
             let removed = match self.empty(&bucket).await {
                 Ok(()) => data::remove_bucket(&self.aws, &bucket).await,
                 Err(error) => Err(error),

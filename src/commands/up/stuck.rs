@@ -14,7 +14,10 @@ use crate::{
         },
         failed,
         names::BOOTSTRAP_STACK,
-        stack::events::Board,
+        stack::{
+            events::{self, Board, Phase, Status},
+            failure,
+        },
         template::Values,
     },
 };
@@ -132,8 +135,11 @@ async fn left(up: &Up<'_>, stack: &Stack) -> Result<Vec<Resource>, Error> {
 }
 
 async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
-    // Answers of queries would keep their bucket, and with it the stack.
-    data::empty(&up.aws, &up.names.results_bucket(), |_| {}).await?;
+    // Answers of queries would keep their bucket, and with it the stack. Only if it is the stack's.
+    let results = up.names.results_bucket();
+    if left(up, stack).await?.iter().any(|resource| resource.physical_id == results) {
+        data::empty(&up.aws, &results, |_| {}).await?;
+    }
     let token = change_set::token();
     let delete = up.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
     delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
@@ -146,12 +152,16 @@ async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
 /// An update that failed and could not be taken back: tries that once more, leaving out what was said to be left out.
 async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     say_state(stack);
-    let resources = survey::resources(&up.aws, &stack.id).await?;
-    let stuck: Vec<Resource> = resources.into_iter().filter(|r| r.status.ends_with("_FAILED")).collect();
-    say_resources(&stuck);
+    let (mut board, events) = follow::last_operation(&up.aws, &stack.id).await?;
+    _ = board.add(events);
+    let is_stuck = |r: &&events::Resource| r.status == Status::Failed && r.phase == Phase::Rollback;
+    let stuck: Vec<&events::Resource> = board.resources().iter().filter(is_stuck).collect();
+    for resource in &stuck {
+        style::say(&format!("  {} ({}): {}", resource.name, resource.kind, failure::cause(resource)));
+    }
     let skipped = &up.arguments.skip_rollback;
-    if let Some(unknown) = skipped.iter().find(|name| !stuck.iter().any(|r| r.logical_id == **name)) {
-        let names: Vec<&str> = stuck.iter().map(|r| &*r.logical_id).collect();
+    if let Some(unknown) = skipped.iter().find(|name| !stuck.iter().any(|r| r.name == **name)) {
+        let names: Vec<&str> = stuck.iter().map(|r| &*r.name).collect();
         return Err(Error::new(format!("--skip-rollback {}: not among what is stuck", style::visible(unknown)))
             .status(ExitStatus::Usage)
             .hint(format!("there are {}", names.join(", "))));
@@ -178,7 +188,10 @@ async fn half_deleted(up: &Up<'_>, stack: &Stack) -> Result<Error, Error> {
     say_state(stack);
     let left = left(up, stack).await?;
     say_resources(&left);
-    Ok(Error::new(format!("stack '{}' was being removed, and {} left", stack.name, plural(left.len() as u64, "resource")))
+    Ok(Error::new(format!("stack '{}' was being removed, and {} left", stack.name, match left.len() {
+        1 => "1 resource is".to_owned(),
+        count => format!("{count} resources are"),
+    }))
         .hint(format!(
             "`stockpipe down --keep-data{0}` ends the removal and keeps the data, `stockpipe down{0}` keeps nothing; \
              then `stockpipe up{0}`",
