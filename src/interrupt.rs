@@ -16,7 +16,8 @@ use std::{
 /// What a second Ctrl-C leaves behind where quotes flow.
 const OF_QUOTES: &str = "interrupted at once: what was acknowledged is durable, the next command stores it";
 /// What it leaves behind where AWS is at work.
-const OF_AWS: &str = "interrupted at once: what AWS has begun goes on; `stockpipe --target aws status --watch` looks on";
+const OF_AWS: &str =
+    "interrupted at once: what AWS has begun goes on; `stockpipe --target aws status --watch` looks on";
 
 /// Whether the user asked to finish.
 #[derive(Clone, Debug, Default)]

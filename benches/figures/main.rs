@@ -3,6 +3,7 @@
 //! ```text
 //! cargo bench --bench figures                       everything, some fifteen minutes
 //! cargo bench --bench figures -- --only ingest      a part: ingest, sql or start
+//! cargo bench --bench figures -- --only build       what runs on AWS, built twice: twenty minutes the first time
 //! cargo bench --bench figures -- --runs 10          other sizes: --help
 //! cargo bench --bench figures -- --quick            small sizes, as a test of the bench itself
 //! ```
@@ -12,6 +13,10 @@
 //! the bench fails. A missed bound is only said, for it may be the machine's. Prints a table, and as its last line all
 //! figures as JSON.
 
+mod build;
+#[path = "../../src/error.rs"]
+#[expect(dead_code, reason = "the program uses what the bench does not")]
+mod error;
 mod ingest;
 mod machine;
 mod process;
@@ -73,6 +78,8 @@ enum Part {
     Sql,
     /// What a command takes that has little to do
     Start,
+    /// The functions' code for AWS, built twice; not part of a whole run
+    Build,
 }
 
 /// How much of everything.
@@ -133,6 +140,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Part::Sql) {
         sql::measure(folder.path(), sizes.days, sizes.runs, &mut report)?;
+    }
+    if arguments.only == Some(Part::Build) {
+        build::measure(&disk, if arguments.is_quick() { "dev" } else { "lambda" }, &mut report)?;
     }
     machine::look(folder.path(), "after", &mut report)?;
 

@@ -155,7 +155,8 @@ impl<'a> Down<'a> {
         let contents = data::contents(&self.aws, bucket, |versions| progress.set(versions)).await?;
         progress.finish();
         let Contents { objects, versions, bytes: size, set_aside, failed_batches } = contents;
-        let mut text = format!("{} ({} with old versions), {}", plural(objects, "object"), count(versions), bytes(size));
+        let mut text =
+            format!("{} ({} with old versions), {}", plural(objects, "object"), count(versions), bytes(size));
         if set_aside > 0 {
             text += &format!(", {} set aside", plural(set_aside, "line"));
         }
@@ -240,7 +241,9 @@ impl<'a> Down<'a> {
             return Ok(());
         }
         if let Some(days) = data::give_up_key(&self.aws, key).await? {
-            style::say(&style::done(&format!("the customer key, for good in {days} days; until then KMS can take that back")));
+            style::say(&style::done(&format!(
+                "the customer key, for good in {days} days; until then KMS can take that back"
+            )));
         }
         Ok(())
     }
@@ -294,7 +297,9 @@ impl<'a> Down<'a> {
         self.collect().await;
         style::say(&format!("Nothing of stack '{}' is left. {BOOTSTRAP_STACK} stays: {why}.", self.names.stack));
         if others.is_empty() {
-            style::say(&style::hint(&format!("`aws cloudformation delete-stack --stack-name {BOOTSTRAP_STACK}` once its bucket is empty")));
+            style::say(&style::hint(&format!(
+                "`aws cloudformation delete-stack --stack-name {BOOTSTRAP_STACK}` once its bucket is empty"
+            )));
         }
         Ok(ExitStatus::Done)
     }

@@ -11,12 +11,7 @@ use crate::{
     rows::{Column, ColumnKind},
     targets::aws::{
         artifacts::{self, Artifact},
-        deploy::{
-            change_set::ChangeSet,
-            code, queries as saved,
-            survey,
-            topics,
-        },
+        deploy::{change_set::ChangeSet, code, queries as saved, survey, topics},
         stack::plan::Plan,
     },
 };
@@ -36,11 +31,7 @@ pub async fn unchanged(up: &Up<'_>) -> Result<ExitStatus, Error> {
 }
 
 /// The stack has become what it is to be. What fails from here on leaves a pipeline that works.
-pub async fn done(
-    up: &Up<'_>,
-    change_set: &ChangeSet,
-    artifacts: &[Artifact],
-) -> Result<ExitStatus, Error> {
+pub async fn done(up: &Up<'_>, change_set: &ChangeSet, artifacts: &[Artifact]) -> Result<ExitStatus, Error> {
     let Some(stack) = survey::stack(&up.aws, &change_set.stack_id).await? else {
         return Err(Error::new(format!("stack '{}' is gone: somebody removed it meanwhile", change_set.stack)));
     };

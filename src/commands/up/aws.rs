@@ -131,10 +131,10 @@ impl Up<'_> {
 
     /// The stack as it is to be, without where its template is.
     fn wanted(&self, before: Option<&Stack>, kept: &Kept) -> Result<Wanted, Error> {
-        let rules = self.arguments.options.resolve(
-            &self.settings.stack_options,
-            before.and_then(|stack| options::rules(&stack.values)),
-        )?;
+        let rules = self
+            .arguments
+            .options
+            .resolve(&self.settings.stack_options, before.and_then(|stack| options::rules(&stack.values)))?;
         let mut values = self.options.values(&rules, before.map(|stack| &stack.values));
         // What was kept under a key can be read with that key alone.
         if let Some(key) = &kept.key
@@ -153,7 +153,12 @@ impl Up<'_> {
     }
 
     /// Puts the role and the boundary in that were asked for, or that the stack has.
-    fn refer_to_shared(&self, wanted: &mut Wanted, before: Option<&Stack>, shared: Option<&Stack>) -> Result<(), Error> {
+    fn refer_to_shared(
+        &self,
+        wanted: &mut Wanted,
+        before: Option<&Stack>,
+        shared: Option<&Stack>,
+    ) -> Result<(), Error> {
         let output = |name: &str| shared.and_then(|stack| stack.output(name)).map(str::to_owned);
         wanted.role = match &self.options.service_role {
             None => before.and_then(|stack| stack.role.clone()),
@@ -304,7 +309,9 @@ impl Up<'_> {
                 Some("on-demand") => "the stream alone is $29.20",
                 _ => "a shard alone is $10.95",
             };
-            style::say(&format!("Cost        from now on, whether quotes come or not: {stream} a month (list, us-east-1)"));
+            style::say(&format!(
+                "Cost        from now on, whether quotes come or not: {stream} a month (list, us-east-1)"
+            ));
         }
         Ok(())
     }

@@ -209,7 +209,9 @@ fn no_credentials(error: Option<&CredentialsError>) -> Error {
             made
         }
     };
-    made.hint("`aws configure sso` and `aws sso login`, or set AWS_PROFILE; `stockpipe doctor --target aws` checks the rest")
+    made.hint(
+        "`aws configure sso` and `aws sso login`, or set AWS_PROFILE; `stockpipe doctor --target aws` checks the rest",
+    )
 }
 
 fn caller(arn: &str) -> String {

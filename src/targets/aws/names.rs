@@ -21,11 +21,7 @@ impl Names {
     /// Of a stack in an account and region.
     #[must_use]
     pub fn new(account: &str, region: &str, stack: &str) -> Self {
-        Self {
-            stack: stack.into(),
-            id: id(&[account, region, stack]),
-            bootstrap_id: id(&[account, region]),
-        }
+        Self { stack: stack.into(), id: id(&[account, region, stack]), bootstrap_id: id(&[account, region]) }
     }
 
     /// The stream.

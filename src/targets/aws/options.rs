@@ -180,7 +180,8 @@ mod tests {
     /// Would catch a setting that changes nothing, and a value that the template refuses.
     #[test]
     fn settings_are_the_templates_parameters() {
-        let options = set(&[("shard_count", "2"), ("isolation", "true"), ("table_mode", "provisioned")]).expect("options");
+        let options =
+            set(&[("shard_count", "2"), ("isolation", "true"), ("table_mode", "provisioned")]).expect("options");
         let values = options.values(&Rules::default(), None);
         let of = |name: &str| values.get(name).map(String::as_str);
         assert_eq!((of("ShardCount"), of("Isolation"), of("TableMode")), (Some("2"), Some("yes"), Some("provisioned")));

@@ -80,7 +80,13 @@ pub fn parameters(text: &str) -> Vec<Parameter> {
             name: scalar(name),
             description: of(value, "Description").unwrap_or_default(),
             default: of(value, "Default"),
-            allowed: value.get("AllowedValues").and_then(Value::as_sequence).into_iter().flatten().map(scalar).collect(),
+            allowed: value
+                .get("AllowedValues")
+                .and_then(Value::as_sequence)
+                .into_iter()
+                .flatten()
+                .map(scalar)
+                .collect(),
             pattern: of(value, "AllowedPattern"),
             least: of(value, "MinValue").and_then(|n| n.parse().ok()),
             most: of(value, "MaxValue").and_then(|n| n.parse().ok()),
@@ -103,7 +109,8 @@ pub fn resources(text: &str, values: &Values) -> Vec<(String, String)> {
     let made = parsed.get("Resources").and_then(Value::as_mapping).into_iter().flatten();
     made.filter(|(_, resource)| {
         let condition = resource.get("Condition").map(scalar);
-        condition.is_none_or(|name| conditions.and_then(|c| c.get(&*name)).is_none_or(|c| holds(c, conditions, &values)))
+        condition
+            .is_none_or(|name| conditions.and_then(|c| c.get(&*name)).is_none_or(|c| holds(c, conditions, &values)))
     })
     .map(|(name, resource)| (scalar(name), resource.get("Type").map(scalar).unwrap_or_default()))
     .collect()
@@ -241,7 +248,8 @@ mod tests {
     /// Would catch conditions that are read otherwise than CloudFormation reads them.
     #[test]
     fn options_decide_what_is_made() {
-        let made = |of: &[(&str, &str)]| resources(PIPELINE, &values(of)).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
+        let made =
+            |of: &[(&str, &str)]| resources(PIPELINE, &values(of)).into_iter().map(|(n, _)| n).collect::<Vec<_>>();
         let plain = made(&[]);
         assert!(plain.contains(&"QuotesTable".into()) && plain.contains(&"StockDashboard".into()));
         for (option, value, resource) in [
@@ -257,7 +265,10 @@ mod tests {
         }
         assert!(!made(&[("Dashboard", "no")]).contains(&"StockDashboard".into()));
         let bootstrap = |of| resources(BOOTSTRAP, &values(of)).len();
-        assert_eq!((bootstrap(&[]), bootstrap(&[("PermissionsBoundary", "yes")]), bootstrap(&[("ServiceRole", "yes")])), (2, 3, 4));
+        assert_eq!(
+            (bootstrap(&[]), bootstrap(&[("PermissionsBoundary", "yes")]), bootstrap(&[("ServiceRole", "yes")])),
+            (2, 3, 4)
+        );
     }
 
     /// Would catch a bootstrap stack that is never brought up to date.

@@ -39,7 +39,7 @@ impl Bundle {
         Self::new(FILES.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())).collect())
     }
 
-    fn new(mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
+    pub(super) fn new(mut files: BTreeMap<String, Vec<u8>>) -> Result<Self, Error> {
         files.insert(NO_COMMAND_LINE.0.into(), NO_COMMAND_LINE.1.into());
         let root = read(&files, "Cargo.toml")?;
         let mut crates = BTreeMap::new();

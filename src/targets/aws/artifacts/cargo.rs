@@ -194,42 +194,4 @@ fn hint(lines: &[String]) -> Option<&'static str> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn lines(text: &str) -> Vec<String> {
-        text.lines().map(str::to_owned).collect()
-    }
-
-    /// Would catch an error that is buried, or cut off where it gets to the point.
-    #[test]
-    fn the_first_error_is_shown_and_what_belongs_to_it() {
-        let said = lines(
-            "   Compiling a v1.0.0\nwarning: unused\n\nerror[E0425]: cannot find value `x`\n --> src/lib.rs:1:2\n  |\n\n\
-             error: could not compile `a`",
-        );
-        assert_eq!(cause(&said), ["error[E0425]: cannot find value `x`", " --> src/lib.rs:1:2", "  |"]);
-        let long = lines(&format!("error: x\n{}", "y\n".repeat(50)));
-        assert_eq!(cause(&long).len(), SHOWN);
-        assert_eq!(cause(&lines("one\n\ntwo")), ["one", "two"]);
-        assert!(cause(&[]).is_empty());
-    }
-
-    #[test]
-    fn what_is_not_the_sources_fault_has_a_remedy() {
-        let of = |text| hint(&lines(text)).unwrap_or_default();
-        assert!(of("error: linker `cc` not found").contains("C compiler"));
-        assert!(of("error: failed to download from `https://x`").contains("HTTPS_PROXY"));
-        assert!(of("error[E0425]: x").is_empty());
-    }
-
-    #[test]
-    fn surroundings_that_change_the_program_are_left_out() {
-        for name in ["RUSTFLAGS", "CARGO_PROFILE_LAMBDA_LTO", "CARGO_PKG_NAME", "CARGO_BUILD_TARGET"] {
-            assert!(is_left_out(name), "{name}");
-        }
-        for name in ["PATH", "CARGO_HOME", "CARGO_BUILD_JOBS", "RUSTC_WRAPPER", "HTTPS_PROXY", "CARGO"] {
-            assert!(!is_left_out(name), "{name}");
-        }
-    }
-}
+mod tests;

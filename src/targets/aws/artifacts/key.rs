@@ -23,7 +23,7 @@ pub fn of_sources(
     architecture: Architecture,
     profile: &str,
 ) -> Result<String, Error> {
-    let mut hash = Hash::default();
+    let mut hash = Hash::new();
     hash.add("recipe", RECIPE.as_bytes());
     hash.add("architecture", architecture.triple().as_bytes());
     hash.add("glibc", format!("{}.{}", GLIBC.0, GLIBC.1).as_bytes());
@@ -37,20 +37,23 @@ pub fn of_sources(
 
 /// Of what was built elsewhere.
 pub fn of_bootstrap(function: Function, bootstrap: &[u8]) -> String {
-    let mut hash = Hash::default();
+    let mut hash = Hash::new();
     hash.add("recipe", RECIPE.as_bytes());
     hash.add("bootstrap", bootstrap);
     hash.key(function)
 }
 
 /// Names and contents, none of which can run into the next.
-#[derive(Default)]
 struct Hash(Sha256);
 
 impl Hash {
+    fn new() -> Self {
+        Self(Sha256::new())
+    }
+
     fn add(&mut self, name: &str, content: &[u8]) {
         for part in [name.as_bytes(), content] {
-            self.0.update((part.len() as u64).to_le_bytes());
+            self.0.update(&(part.len() as u64).to_le_bytes());
             self.0.update(part);
         }
     }
@@ -59,5 +62,34 @@ impl Hash {
         let digits: String = self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let digits = digits.get(..DIGITS).unwrap_or_default();
         format!("{FOLDER}{}/{digits}.zip", function.name())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch code that is deployed for another machine, or of another profile, than it was asked for.
+    #[test]
+    fn a_key_is_the_same_for_the_same_and_another_for_another() {
+        let bundle = Bundle::embedded().expect("sources");
+        let of = |function, architecture, profile| of_sources(function, &bundle, architecture, profile).expect("a key");
+        let x86 = Architecture::X86_64;
+        let key = of(Function::Process, x86, "lambda");
+        assert_eq!(of(Function::Process, x86, "lambda"), key);
+        let digits = key.strip_prefix("functions/ProcessStockData/").and_then(|name| name.strip_suffix(".zip"));
+        assert!(
+            digits.is_some_and(|digits| digits.len() == 32 && digits.bytes().all(|b| b.is_ascii_hexdigit())),
+            "{key}"
+        );
+        let others = [
+            of(Function::Trend, x86, "lambda"),
+            of(Function::Process, Architecture::Arm64, "lambda"),
+            of(Function::Process, x86, "dev"),
+            of_bootstrap(Function::Process, b"one"),
+            of_bootstrap(Function::Process, b"two"),
+        ];
+        let all: std::collections::BTreeSet<_> = others.iter().chain([&key]).collect();
+        assert_eq!(all.len(), others.len() + 1, "{all:?}");
     }
 }

@@ -19,15 +19,16 @@ mod package;
 mod store;
 mod toolchain;
 
+pub use bundle::Bundle;
+pub use cargo::Workshop;
 pub use collect::{Collected, collect, collectable};
+pub use elf::check;
 pub use options::BuildOptions;
+pub use package::Package;
 pub use store::verify;
 pub use toolchain::{Builder, Toolchain};
 
 use crate::error::{Error, ExitStatus};
-use bundle::Bundle;
-use cargo::Workshop;
-use package::Package;
 use std::{
     fmt,
     str::FromStr,
@@ -247,7 +248,7 @@ async fn upload(
     about: &[(&str, String)],
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Stored, Error> {
-    elf::check(function, &bootstrap, architecture)?;
+    check(function, &bootstrap, architecture)?;
     // Half a second of work, beside which whoever watches wants to be shown something.
     let package = tokio::task::spawn_blocking(move || Package::new(&bootstrap)).await;
     let package = package.map_err(|error| Error::new(format!("{function} was not zipped")).because(error))??;

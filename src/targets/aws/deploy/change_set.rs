@@ -89,9 +89,10 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
     let is_new = matches!(state, None | Some(State::Review));
     let client = aws.cloudformation();
     let tag = |(key, value): (&String, &String)| Tag::builder().key(key).value(value).build();
-    let parameters = wanted.values.iter().map(|(name, value)| {
-        Parameter::builder().parameter_key(name).parameter_value(value).build()
-    });
+    let parameters = wanted
+        .values
+        .iter()
+        .map(|(name, value)| Parameter::builder().parameter_key(name).parameter_value(value).build());
     let mut create = client
         .create_change_set()
         .stack_name(&wanted.stack)
@@ -113,8 +114,7 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
     let created = create.send().await;
     let created = created.map_err(|e| failed(&what, "CloudFormation.CreateChangeSet", &e))?;
     let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());
-    let mut change_set =
-        ChangeSet { id, stack: wanted.stack.clone(), stack_id, is_new, plan: Plan::new(Vec::new()) };
+    let mut change_set = ChangeSet { id, stack: wanted.stack.clone(), stack_id, is_new, plan: Plan::new(Vec::new()) };
     let mut pace = Pace::default();
     let changes = loop {
         let described = client
@@ -127,7 +127,8 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
             .map_err(|e| failed(&what, "CloudFormation.DescribeChangeSet", &e))?;
         match described.status {
             Some(ChangeSetStatus::CreateComplete) => {
-                break all_changes(aws, &change_set, described.changes.unwrap_or_default(), described.next_token).await?;
+                break all_changes(aws, &change_set, described.changes.unwrap_or_default(), described.next_token)
+                    .await?;
             }
             Some(ChangeSetStatus::Failed) => {
                 let reason = described.status_reason.unwrap_or_default();
@@ -279,7 +280,10 @@ fn read(change: types::ResourceChange) -> Change {
 fn detail(detail: types::ResourceChangeDetail) -> Option<Detail> {
     let target = detail.target?;
     // What may change when something else does is said by that.
-    if detail.evaluation == Some(EvaluationType::Dynamic) && target.after_value.is_none() && detail.causing_entity.is_none() {
+    if detail.evaluation == Some(EvaluationType::Dynamic)
+        && target.after_value.is_none()
+        && detail.causing_entity.is_none()
+    {
         return None;
     }
     Some(Detail {

@@ -88,7 +88,8 @@ pub async fn empty(aws: &Aws, name: &str, mut removed: impl FnMut(u64)) -> Resul
                 batches.push(batch);
             }
             if batches.len() >= AT_ONCE || is_last {
-                let removals = batches.drain(..).filter(|batch| !batch.is_empty()).map(|batch| remove(aws, name, batch));
+                let removals =
+                    batches.drain(..).filter(|batch| !batch.is_empty()).map(|batch| remove(aws, name, batch));
                 let counts: Vec<u64> = stream::iter(removals).buffer_unordered(AT_ONCE).try_collect().await?;
                 done += counts.into_iter().sum::<u64>();
                 removed(done);

@@ -115,9 +115,8 @@ pub async fn resources(aws: &Aws, stack: &str) -> Result<Vec<Resource>, Error> {
     let mut pages = aws.cloudformation().list_stack_resources().stack_name(stack).into_paginator().send();
     let mut resources = Vec::new();
     while let Some(page) = pages.next().await {
-        let page = page.map_err(|e| {
-            failed("the stack's resources cannot be listed", "CloudFormation.ListStackResources", &e)
-        })?;
+        let page = page
+            .map_err(|e| failed("the stack's resources cannot be listed", "CloudFormation.ListStackResources", &e))?;
         let drift = |r: &types::StackResourceSummary| {
             Some(r.drift_information.as_ref()?.stack_resource_drift_status.as_ref()?.as_str().to_owned())
         };
@@ -137,7 +136,8 @@ pub async fn resources(aws: &Aws, stack: &str) -> Result<Vec<Resource>, Error> {
 /// The template that a stack was made with, as it was given.
 pub async fn template(aws: &Aws, stack: &str) -> Result<String, Error> {
     let template = aws.cloudformation().get_template().stack_name(stack).send().await;
-    let template = template.map_err(|e| failed("the stack's template cannot be read", "CloudFormation.GetTemplate", &e))?;
+    let template =
+        template.map_err(|e| failed("the stack's template cannot be read", "CloudFormation.GetTemplate", &e))?;
     Ok(template.template_body.unwrap_or_default())
 }
 

@@ -1,7 +1,7 @@
 //! A small workspace, and the one that comes with the program.
 
+use super::super::Function;
 use super::*;
-use crate::targets::aws::artifacts::Function;
 use std::process::Command;
 
 const ROOT: &str = r#"
