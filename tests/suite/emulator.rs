@@ -31,7 +31,7 @@ pub(crate) struct Emulator {
 pub(crate) struct Proxy {
     _process: Group,
     _folder: TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 /// A process and those that it starts, which end with it.

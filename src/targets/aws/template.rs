@@ -271,6 +271,13 @@ mod tests {
         );
     }
 
+    /// Would catch a text that CloudFormation does not give back as it was: beyond ASCII it gives question marks, and then
+    /// no run of `up` finds the stack unchanged.
+    #[test]
+    fn the_texts_are_ascii() {
+        assert!(PIPELINE.is_ascii() && BOOTSTRAP.is_ascii());
+    }
+
     /// Would catch a bootstrap stack that is never brought up to date.
     #[test]
     fn the_bootstrap_stack_says_its_version() {

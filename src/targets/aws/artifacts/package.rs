@@ -65,7 +65,7 @@ mod tests {
         let program: Vec<u8> = (0..50_000_u32).flat_map(|number| (number * number % 1000).to_le_bytes()).collect();
         assert_eq!(
             Package::new(&program).expect("a package").code_sha256,
-            "mtPUQo79M1NcFG7fVjty7UitJjJcV5qCavEDqj7sxSY="
+            "BAbqDnjuTzxxHOHacx/3a8+PCJ5qG/RmtgXEI0KaL0E="
         );
     }
 }
