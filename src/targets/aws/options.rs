@@ -150,7 +150,8 @@ fn wrong(name: &str, value: &str, why: &dyn std::fmt::Display) -> Error {
 }
 
 /// `ShardCount` as `shard_count`.
-fn snake(name: &str) -> String {
+#[must_use]
+pub fn snake(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         if c.is_ascii_uppercase() && !snake.is_empty() {
