@@ -44,6 +44,12 @@ pub fn architecture(values: &Values) -> Result<Architecture, Error> {
     values.get("Architecture").map_or("x86_64", String::as_str).parse()
 }
 
+/// Whether the code of two sets of parameters is the same.
+#[must_use]
+pub fn is_same(a: &Values, b: &Values) -> bool {
+    KEYS.iter().all(|key| a.get(*key).is_some() && a.get(*key) == b.get(*key))
+}
+
 /// Removes code that no stack refers to. While a stack is being changed, it may yet go back to what it was: then
 /// nothing is removed.
 pub async fn collect(aws: &Aws, names: &Names) -> Result<Collected, Error> {
