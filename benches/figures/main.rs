@@ -14,6 +14,10 @@
 //! figures as JSON.
 
 mod build;
+mod deploy;
+#[expect(dead_code, reason = "the tests use what these do not")]
+#[path = "../../tests/suite/emulator.rs"]
+mod emulator;
 #[path = "../../src/error.rs"]
 #[expect(dead_code, reason = "the program uses what the bench does not")]
 mod error;
@@ -26,6 +30,9 @@ mod report;
 mod sql;
 mod stack;
 mod start;
+
+// The name by which what is shared with the tests of the functions knows it.
+extern crate aws_ports as stockpipe_aws_ports;
 
 use clap::{Parser, ValueEnum};
 use report::Report;
@@ -78,6 +85,8 @@ enum Part {
     Sql,
     /// What a command takes that has little to do
     Start,
+    /// `up` on AWS without changes, on an emulator
+    Deploy,
     /// The functions' code for AWS, built twice; not part of a whole run
     Build,
 }
@@ -140,6 +149,9 @@ fn run(arguments: &Arguments) -> Result<()> {
     }
     if wanted(Part::Sql) {
         sql::measure(folder.path(), sizes.days, sizes.runs, &mut report)?;
+    }
+    if wanted(Part::Deploy) {
+        deploy::measure(folder.path(), sizes.runs * 3, &mut report)?;
     }
     if arguments.only == Some(Part::Build) {
         build::measure(&disk, if arguments.is_quick() { "dev" } else { "lambda" }, &mut report)?;

@@ -22,7 +22,9 @@ use crate::{
 pub struct Operation<'a> {
     /// Where.
     pub aws: &'a Aws,
-    /// The stack's id.
+    /// The stack's name.
+    pub stack: &'a str,
+    /// Its id.
     pub stack_id: &'a str,
     /// What to add to a command to mean this stack.
     pub flags: &'a str,
@@ -57,16 +59,17 @@ impl Operation<'_> {
             drop(screen);
             if followed == Followed::Ended {
                 return match self.board.outcome() {
-                    Some(Outcome::Done) if is_cancelled => Ok(Ended::Cancelled),
-                    Some(Outcome::RolledBack) if is_cancelled => Ok(Ended::Cancelled),
+                    Some(Outcome::Done | Outcome::RolledBack) if is_cancelled => Ok(Ended::Cancelled),
                     Some(Outcome::Done) => Ok(Ended::Done),
-                    _ => Err(failure::report(&self.board, self.flags)),
+                    // A rollback was what was asked for.
+                    Some(Outcome::RolledBack) if self.board.act() == Some(Act::Rollback) => Ok(Ended::Done),
+                    _ => Err(failure::report(&self.board, self.stack, self.flags)),
                 };
             }
             match self.ask().await? {
                 Answer::Leave => {
                     style::say(&format!(
-                        "AWS goes on without this command. `stockpipe{} status --watch` looks on.",
+                        "AWS goes on without this command. `stockpipe status --watch{}` looks on.",
                         self.flags
                     ));
                     return Ok(Ended::Left);

@@ -5,7 +5,6 @@
 //! end quietly.
 
 pub mod chart;
-#[expect(dead_code, reason = "the commands that deploy are not there yet")]
 pub mod deploy;
 pub mod live;
 pub mod pane;

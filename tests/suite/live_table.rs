@@ -1,79 +1,14 @@
-//! The live table of `stream`, on a terminal that Python's `pty` makes.
+//! The live table of `stream`, on a terminal.
 
-use crate::harness::{Home, Running};
-use serde_json::{Value, json};
-use std::{
-    env,
-    io::Write,
-    process::{Command, Stdio},
+use crate::{
+    harness::Home,
+    terminal::{Screen, Terminal},
 };
+use serde_json::json;
 
-const SCRIPT: &str = include_str!("terminal.py");
-
-/// The binary on a terminal.
-struct Terminal(Running);
-
-/// What a terminal shows, and what it was told so far.
-#[derive(Debug)]
-struct Screen(Value);
-
-impl Terminal {
-    fn start(home: &Home, size: [u16; 2], environment: &[(&str, &str)], arguments: &[&str]) -> Self {
-        let script = home.write("terminal.py", SCRIPT);
-        let mut command = Command::new("python3");
-        command.arg(script).args(size.map(|n| n.to_string())).arg(env!("CARGO_BIN_EXE_stockpipe")).args(arguments);
-        command.env_clear().env("PATH", env::var_os("PATH").unwrap_or_default()).current_dir(home.work());
-        command.env("STOCKPIPE_HOME", home.home()).env("TMPDIR", home.tmp()).env("TERM", "xterm-256color");
-        command.envs(environment.iter().copied());
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self(Running::start(command))
-    }
-
-    fn tell(&mut self, what: &Value) {
-        writeln!(self.0.input(), "{what}").expect("the terminal");
-    }
-
-    fn until(&mut self, what: &str, so: impl Fn(&Screen) -> bool) {
-        self.0.until(what, |running| Screen::newest(&running.stdout()).is_some_and(|screen| so(&screen)));
-    }
-
-    /// How it ends, by Ctrl-C.
-    fn interrupted(mut self) -> Screen {
-        self.tell(&json!({ "type": "\u{3}" }));
-        Screen::newest(&self.0.end().expect(0).stdout).expect("a screen")
-    }
-}
-
-impl Screen {
-    fn newest(stdout: &str) -> Option<Self> {
-        let (whole, _) = stdout.rsplit_once('\n')?;
-        let line = whole.rsplit('\n').next()?;
-        serde_json::from_str(line).ok().map(Self)
-    }
-
-    fn lines(&self) -> Vec<&str> {
-        self.0["lines"].as_array().into_iter().flatten().filter_map(Value::as_str).collect()
-    }
-
-    fn count(&self, text: &str) -> usize {
-        self.lines().iter().filter(|line| line.contains(text)).count()
-    }
-
-    fn has(&self, text: &str) -> bool {
-        self.count(text) > 0
-    }
-
-    /// Whether there is one table, whole: a heading, so many symbols, and a last line.
-    fn is_one_table_of(&self, symbols: usize) -> bool {
-        self.count("  symbol") == 1 && self.count("  SYN") == symbols && self.count("  sent ") == 1
-    }
-
-    #[track_caller]
-    fn expect_whole(&self) {
-        assert_eq!(self.0["broken"], json!([]), "{self:#?}");
-        assert_eq!((&self.0["is_cursor_shown"], &self.0["is_at_start"]), (&true.into(), &true.into()), "{self:#?}");
-        assert_eq!(self.0["code"], 0, "{self:#?}");
-    }
+/// Whether there is one table, whole: a heading, so many symbols, and a last line.
+fn is_one_table_of(screen: &Screen, symbols: usize) -> bool {
+    screen.count("  symbol") == 1 && screen.count("  SYN") == symbols && screen.count("  sent ") == 1
 }
 
 /// Would catch a line that is broken or stays behind, be it for the terminal's new size or its `^C`; a table that is not
@@ -83,20 +18,20 @@ fn the_table_fits_the_terminal_and_is_left_whole() {
     let home = Home::up();
     let arguments = ["stream", "--source", "synthetic:5", "--interval", "50ms"];
     let mut terminal = Terminal::start(&home, [80, 24], &[], &arguments);
-    terminal.until("the warm-up", |s| s.has("warming up ") && s.is_one_table_of(5));
-    terminal.until("the averages", |s| !s.has("warming up ") && s.is_one_table_of(5));
+    terminal.until("the warm-up", |s| s.has("warming up ") && is_one_table_of(s, 5));
+    terminal.until("the averages", |s| !s.has("warming up ") && is_one_table_of(s, 5));
     for size in [[160, 40], [40, 40], [81, 24], [30, 40], [120, 30]] {
         terminal.tell(&json!({ "size": size }));
         let width: usize = size[0];
         terminal.until("the new size", |s| {
             let widest = s.lines().iter().filter(|l| l.starts_with("  ")).map(|l| l.trim_end().chars().count()).max();
             // A narrow terminal's table is narrow, a wide one's has averages.
-            s.is_one_table_of(5) && widest <= Some(width) && s.has("SMA-20") == (width >= 80)
+            is_one_table_of(s, 5) && widest <= Some(width) && s.has("SMA-20") == (width >= 80)
         });
     }
     let screen = terminal.interrupted();
     screen.expect_whole();
-    assert!(screen.is_one_table_of(5) && screen.0["is_coloured"] == true, "{screen:#?}");
+    assert!(is_one_table_of(&screen, 5) && screen.0["is_coloured"] == true, "{screen:#?}");
     let lines = screen.lines();
     let [.., table, summary, _time, next, ""] = lines.as_slice() else { panic!("{lines:#?}") };
     let sent = table.trim_start().strip_prefix("sent ").and_then(|rest| rest.split_once(' ')).map(|(sent, _)| sent);
@@ -112,9 +47,9 @@ fn more_symbols_than_lines_are_counted() {
     let home = Home::up();
     let arguments = ["stream", "--source", "synthetic:60", "--interval", "50ms"];
     let mut terminal = Terminal::start(&home, [80, 24], &[("NO_COLOR", "1")], &arguments);
-    terminal.until("a full screen", |s| s.is_one_table_of(17) && s.has("… and 43 more"));
+    terminal.until("a full screen", |s| is_one_table_of(s, 17) && s.has("… and 43 more"));
     terminal.tell(&json!({ "size": [80, 100] }));
-    terminal.until("all symbols", |s| s.is_one_table_of(60) && !s.has("more"));
+    terminal.until("all symbols", |s| is_one_table_of(s, 60) && !s.has("more"));
     let screen = terminal.interrupted();
     screen.expect_whole();
     assert_eq!(screen.0["is_coloured"], false, "{screen:#?}");

@@ -7,14 +7,20 @@
     reason = "a test ends where what it builds on fails"
 )]
 
+// The name by which what is shared with the tests of the functions knows it.
+extern crate aws_ports as stockpipe_aws_ports;
+
 #[expect(dead_code, reason = "the tests of the source use what these do not")]
 mod fake_yahoo;
 mod harness;
 
 mod alerts;
+mod aws;
 mod bad_records;
 mod demo;
 mod durability;
+#[expect(dead_code, reason = "the tests of the functions use what these do not")]
+mod emulator;
 mod exit_codes;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -34,4 +40,5 @@ mod sql_differential;
 mod sql_notes;
 mod tail;
 mod templates;
+mod terminal;
 mod yahoo;

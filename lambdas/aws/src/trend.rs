@@ -46,13 +46,13 @@ impl StockTrendAnalysis {
         })
     }
 
-    /// Opens the connections, so that the first signal need not wait for them. The answers do not matter, not even a
-    /// refusal.
+    /// Opens the connection to the table, so that the first signal need not wait for it: by an update that the function
+    /// may make and that changes nothing, since its condition never holds. What fails here, the first batch says.
     pub async fn warm_up(&self) {
-        let get = self.dynamodb.get_item().table_name(&self.signals);
-        let get = ["symbol", "id"].into_iter().fold(get, |get, name| get.key(name, crate::attributes::string("*")));
-        let topic = self.sns.get_topic_attributes().topic_arn(&self.topic);
-        _ = tokio::join!(get.send(), topic.send());
+        let update = self.dynamodb.update_item().table_name(&self.signals).update_expression("REMOVE nothing");
+        let update = ["symbol", "id"].into_iter().fold(update, |u, name| u.key(name, crate::attributes::string("*")));
+        let never = "attribute_exists(symbol) AND attribute_not_exists(symbol)";
+        _ = update.condition_expression(never).send().await;
     }
 
     /// The ports, for the calls of one invocation.

@@ -48,7 +48,7 @@ pub async fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatu
         style::say(&format!("Stack '{name}' is being changed ({}). Waiting until that is over.", busy.status));
         let (mut board, events) = follow::last_operation(&down.aws, &busy.id).await?;
         _ = board.add(events);
-        match down.operation(&busy.id, board).watch(&Interrupt::listen_to_aws()?).await {
+        match down.operation(busy, board).watch(&Interrupt::listen_to_aws()?).await {
             Ok(Ended::Left) => return Ok(LEFT),
             Ok(_) => {}
             Err(error) => style::say(&style::warning(&error.to_string())),
@@ -88,8 +88,9 @@ pub async fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatu
 }
 
 impl<'a> Down<'a> {
-    fn operation<'b>(&'b self, stack_id: &'b str, board: Board) -> Operation<'b> {
-        Operation { aws: &self.aws, stack_id, flags: &self.flags, board, names: Vec::new() }
+    fn operation<'b>(&'b self, stack: &'b Stack, board: Board) -> Operation<'b> {
+        let (stack, stack_id) = (&stack.name, &stack.id);
+        Operation { aws: &self.aws, stack, stack_id, flags: &self.flags, board, names: Vec::new() }
     }
 
     /// What was made to refuse its removal is not removed by the way.
@@ -103,7 +104,7 @@ impl<'a> Down<'a> {
         let by_option = stack.is_some_and(|s| s.values.get("DeletionProtection").is_some_and(|on| on == "yes"));
         if by_option {
             return Err(Error::new(format!("stack '{name}' is protected against deletion"))
-                .hint(format!("`stockpipe{} up --set deletion_protection=no` first", self.flags)));
+                .hint(format!("`stockpipe up{} --set deletion_protection=no` first", self.flags)));
         }
         if stack.is_none() {
             for table in [self.names.quotes_table(), self.names.signals_table()] {
@@ -184,7 +185,7 @@ impl<'a> Down<'a> {
         let token = change_set::token();
         let delete = self.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
         delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
-        self.operation(&stack.id, Board::new(token, 0)).watch(&Interrupt::listen_to_aws()?).await
+        self.operation(stack, Board::new(token, 0)).watch(&Interrupt::listen_to_aws()?).await
     }
 
     async fn empty(&self, bucket: &str) -> Result<(), Error> {
@@ -198,7 +199,8 @@ impl<'a> Down<'a> {
     /// What the stack kept when it was deleted. Whatever fails, the rest goes.
     async fn remove_data(&self, kept: &Kept) -> Result<(), Error> {
         let mut failures = Vec::new();
-        for bucket in [self.names.data_bucket(), self.names.audit_bucket()] {
+        // That of results goes with the stack; where it did not, it is a leftover.
+        for bucket in [self.names.data_bucket(), self.names.audit_bucket(), self.names.results_bucket()] {
             let removed = match self.empty(&bucket).await {
                 Ok(()) => data::remove_bucket(&self.aws, &bucket).await,
                 Err(error) => Err(error),
@@ -226,8 +228,8 @@ impl<'a> Down<'a> {
         }
         Err(Error::new("not everything could be removed").because(first).status(ExitStatus::Partial).hint(
             first.hint_text().map_or_else(
-                || format!("`stockpipe{} down` again removes the rest", self.flags),
-                |hint| format!("{hint}; then `stockpipe{} down` again", self.flags),
+                || format!("`stockpipe down{}` again removes the rest", self.flags),
+                |hint| format!("{hint}; then `stockpipe down{}` again", self.flags),
             ),
         ))
     }
@@ -260,7 +262,7 @@ impl<'a> Down<'a> {
         let key = if kept.key.is_some() { " and the customer key" } else { "" };
         style::say(&format!("Down; {}{key} stay, and cost what they hold.", names.join(", ")));
         style::say(&format!(
-            "Next: `stockpipe{0} up` takes them in again, `stockpipe{0} down` removes them.",
+            "Next: `stockpipe up{0}` takes them in again, `stockpipe down{0}` removes them.",
             self.flags
         ));
         Ok(ExitStatus::Done)
@@ -308,7 +310,7 @@ impl<'a> Down<'a> {
         let token = change_set::token();
         let delete = self.aws.cloudformation().delete_stack().stack_name(&shared.id).client_request_token(&token);
         delete.send().await.map_err(|e| failed("the artifact bucket stays", "CloudFormation.DeleteStack", &e))?;
-        if self.operation(&shared.id, Board::new(token, 0)).watch(&Interrupt::listen_to_aws()?).await? == Ended::Left {
+        if self.operation(shared, Board::new(token, 0)).watch(&Interrupt::listen_to_aws()?).await? == Ended::Left {
             return Ok(LEFT);
         }
         style::say(&format!(

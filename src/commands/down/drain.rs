@@ -32,7 +32,7 @@ pub async fn drain(aws: &Aws, stack: &Stack, mappings: &[Mapping], flags: &str) 
             .because(&failing.last)
             .status(ExitStatus::Failed)
             .hint(format!(
-                "see what it says in its logs, mend it, and run the same command again; `stockpipe{flags} down` \
+                "see what it says in its logs, mend it, and run the same command again; `stockpipe down{flags}` \
                  without --keep-data removes everything as it is"
             )));
     }

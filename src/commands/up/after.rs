@@ -24,8 +24,8 @@ pub async fn unchanged(up: &Up<'_>) -> Result<ExitStatus, Error> {
     }
     let saved = synchronise(up).await?;
     style::say(&match saved {
-        Some(saved) => format!("No changes but {saved}. Next: stockpipe{} status", up.flags),
-        None => format!("No changes. Next: stockpipe{} status", up.flags),
+        Some(saved) => format!("No changes but {saved}. Next: stockpipe status{}", up.flags),
+        None => format!("No changes. Next: stockpipe status{}", up.flags),
     });
     Ok(ExitStatus::Done)
 }
@@ -65,7 +65,7 @@ pub async fn done(up: &Up<'_>, change_set: &ChangeSet, artifacts: &[Artifact]) -
         style::say(&style::hint("AWS has sent a link to each, which is good for three days"));
     }
     let verb = if change_set.is_new { "Ready" } else { "Updated" };
-    style::say(&format!("{verb}. Next: stockpipe{} status", up.flags));
+    style::say(&format!("{verb}. Next: stockpipe status{}", up.flags));
     Ok(ExitStatus::Done)
 }
 

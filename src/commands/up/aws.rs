@@ -210,12 +210,13 @@ impl Up<'_> {
             return Err(error);
         }
         if self.arguments.no_wait {
-            style::say(&format!("AWS is at work. Next: stockpipe{} status --watch", self.flags));
-            style::say(&format!("Then `stockpipe{} up` once more saves the queries in Athena.", self.flags));
+            style::say(&format!("AWS is at work. Next: stockpipe status --watch{}", self.flags));
+            style::say(&format!("Then `stockpipe up{}` once more saves the queries in Athena.", self.flags));
             return Ok(ExitStatus::Done);
         }
         let operation = Operation {
             aws: &self.aws,
+            stack: &change_set.stack,
             stack_id: &change_set.stack_id,
             flags: &self.flags,
             board: Board::new(token, change_set.plan.len()),
@@ -332,6 +333,7 @@ impl Up<'_> {
         change_set::execute(&self.aws, &change_set, &token).await?;
         let operation = Operation {
             aws: &self.aws,
+            stack: &change_set.stack,
             stack_id: &change_set.stack_id,
             flags: &self.flags,
             board: Board::new(token, change_set.plan.len()),
@@ -345,7 +347,7 @@ impl Up<'_> {
             }
             Ended::Cancelled | Ended::Left => Err(Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for"))
                 .status(LEFT)
-                .hint(format!("`stockpipe{} up` goes on from there", self.flags))),
+                .hint(format!("`stockpipe up{}` goes on from there", self.flags))),
         }
     }
 }

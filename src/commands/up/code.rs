@@ -18,7 +18,7 @@ pub async fn ensure(up: &Up<'_>, values: &Values) -> Result<[Artifact; 3], Error
     let architecture = code::architecture(values)?;
     let mut show = |event: Event<'_>| match event {
         Event::Building { function, line } => progress.message(&format!("{function}: {line}")),
-        Event::Built { function, size, took } => progress.say(&style::done(&format!(
+        Event::Built { function, size, took } if up.build.bootstraps.is_none() => progress.say(&style::done(&format!(
             "{function}  built, {} in {}",
             style::bytes(size),
             style::elapsed(took)
@@ -26,7 +26,7 @@ pub async fn ensure(up: &Up<'_>, values: &Values) -> Result<[Artifact; 3], Error
         Event::Uploading { function, size } => {
             progress.message(&format!("{function}: uploading {}", style::bytes(size)));
         }
-        Event::Uploaded { .. } | Event::Unchanged { .. } => {}
+        Event::Built { .. } | Event::Uploaded { .. } | Event::Unchanged { .. } => {}
     };
     let artifacts = artifacts::ensure(&s3, &bucket, architecture, &up.build, &mut show).await?;
     progress.finish();

@@ -14,7 +14,10 @@ use crate::{
         },
         failed,
         names::BOOTSTRAP_STACK,
-        stack::events::Board,
+        stack::{
+            events::{self, Board, Phase, Status},
+            failure,
+        },
         template::Values,
     },
 };
@@ -67,9 +70,7 @@ pub async fn settle_shared(up: &Up<'_>, stack: &Stack, values: Values) -> Result
     match stack.state() {
         State::Busy => {
             if wait_for_others(up, stack).await? == Ended::Left {
-                return Err(
-                    Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for")).status(ExitStatus::Interrupted)
-                );
+                return Err(Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for")).status(ExitStatus::Interrupted));
             }
         }
         State::NeverMade => _ = remove(up, stack).await?,
@@ -91,14 +92,17 @@ fn say_state(stack: &Stack) {
 /// Somebody else's operation, or one of our own that was left. Looks on until it has ended.
 async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     if up.arguments.no_wait {
-        return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status))
-            .hint(format!("`stockpipe{} status --watch` looks on; without --no-wait this command waits", up.flags)));
+        return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status)).hint(format!(
+            "`stockpipe status --watch{}` looks on; without --no-wait this command waits",
+            up.flags
+        )));
     }
     style::say(&format!("Stack '{}' is being changed ({}). Waiting until that is over.", stack.name, stack.status));
     let (board, events) = follow::last_operation(&up.aws, &stack.id).await?;
     let mut board = board;
     _ = board.add(events);
-    let operation = Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
+    let operation =
+        Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
     match operation.watch(&Interrupt::listen_to_aws()?).await {
         Ok(ended) => Ok(ended),
         // Its failure is somebody else's; what it left is looked at next.
@@ -131,13 +135,16 @@ async fn left(up: &Up<'_>, stack: &Stack) -> Result<Vec<Resource>, Error> {
 }
 
 async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
-    // Answers of queries would keep their bucket, and with it the stack.
-    data::empty(&up.aws, &up.names.results_bucket(), |_| {}).await?;
+    // Answers of queries would keep their bucket, and with it the stack. Only if it is the stack's.
+    let results = up.names.results_bucket();
+    if left(up, stack).await?.iter().any(|resource| resource.physical_id == results) {
+        data::empty(&up.aws, &results, |_| {}).await?;
+    }
     let token = change_set::token();
     let delete = up.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
     delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
     let board = Board::new(token, 0);
-    Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
+    Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
         .watch(&Interrupt::listen_to_aws()?)
         .await
 }
@@ -145,20 +152,22 @@ async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
 /// An update that failed and could not be taken back: tries that once more, leaving out what was said to be left out.
 async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     say_state(stack);
-    let resources = survey::resources(&up.aws, &stack.id).await?;
-    let stuck: Vec<Resource> = resources.into_iter().filter(|r| r.status.ends_with("_FAILED")).collect();
-    say_resources(&stuck);
+    let (mut board, events) = follow::last_operation(&up.aws, &stack.id).await?;
+    _ = board.add(events);
+    let is_stuck = |r: &&events::Resource| r.status == Status::Failed && r.phase == Phase::Rollback;
+    let stuck: Vec<&events::Resource> = board.resources().iter().filter(is_stuck).collect();
+    for resource in &stuck {
+        style::say(&format!("  {} ({}): {}", resource.name, resource.kind, failure::cause(resource)));
+    }
     let skipped = &up.arguments.skip_rollback;
-    if let Some(unknown) = skipped.iter().find(|name| !stuck.iter().any(|r| r.logical_id == **name)) {
-        let names: Vec<&str> = stuck.iter().map(|r| &*r.logical_id).collect();
+    if let Some(unknown) = skipped.iter().find(|name| !stuck.iter().any(|r| r.name == **name)) {
+        let names: Vec<&str> = stuck.iter().map(|r| &*r.name).collect();
         return Err(Error::new(format!("--skip-rollback {}: not among what is stuck", style::visible(unknown)))
             .status(ExitStatus::Usage)
             .hint(format!("there are {}", names.join(", "))));
     }
     if skipped.is_empty() {
-        style::say(
-            "The rollback is tried once more. What cannot be put back can be left as it is: --skip-rollback NAME",
-        );
+        style::say("The rollback is tried once more. What cannot be put back can be left as it is: --skip-rollback NAME");
     } else {
         style::say(&format!("Left as they are, whatever the template says: {}", skipped.join(", ")));
     }
@@ -169,7 +178,7 @@ async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let go_on = go_on.set_resources_to_skip((!skipped.is_empty()).then(|| skipped.clone())).send().await;
     go_on.map_err(|e| failed("the rollback cannot go on", "CloudFormation.ContinueUpdateRollback", &e))?;
     let board = Board::new(token, 0);
-    Operation { aws: &up.aws, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
+    Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
         .watch(&Interrupt::listen_to_aws()?)
         .await
 }
@@ -179,16 +188,15 @@ async fn half_deleted(up: &Up<'_>, stack: &Stack) -> Result<Error, Error> {
     say_state(stack);
     let left = left(up, stack).await?;
     say_resources(&left);
-    Ok(Error::new(format!(
-        "stack '{}' was being removed, and {} left",
-        stack.name,
-        plural(left.len() as u64, "resource")
-    ))
-    .hint(format!(
-        "`stockpipe{0} down --keep-data` ends the removal and keeps the data, `stockpipe{0} down` keeps nothing; \
-             then `stockpipe{0} up`",
-        up.flags
-    )))
+    Ok(Error::new(format!("stack '{}' was being removed, and {} left", stack.name, match left.len() {
+        1 => "1 resource is".to_owned(),
+        count => format!("{count} resources are"),
+    }))
+        .hint(format!(
+            "`stockpipe down --keep-data{0}` ends the removal and keeps the data, `stockpipe down{0}` keeps nothing; \
+             then `stockpipe up{0}`",
+            up.flags
+        )))
 }
 
 fn say_resources(resources: &[Resource]) {

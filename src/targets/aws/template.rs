@@ -56,6 +56,12 @@ impl Parameter {
         Ok(())
     }
 
+    /// Whether it takes numbers alone.
+    #[must_use]
+    pub const fn is_number(&self) -> bool {
+        self.is_number
+    }
+
     /// What a value has to look like, as a regular expression.
     #[must_use]
     pub fn pattern(&self) -> Option<&str> {

@@ -12,6 +12,7 @@
 extern crate pipeline as stockpipe_pipeline;
 
 mod conversions;
+#[path = "../../../../tests/suite/emulator.rs"]
 mod emulator;
 #[path = "../../../pipeline/tests/suite/fold.rs"]
 mod fold;

@@ -7,7 +7,7 @@
 
 use super::{Architecture, Function, bundle::Bundle, elf::GLIBC};
 use crate::error::Error;
-use ring::digest::{Context, SHA256};
+use sha2::{Digest, Sha256};
 
 /// The folder of all of them.
 pub const FOLDER: &str = "functions/";
@@ -44,11 +44,11 @@ pub fn of_bootstrap(function: Function, bootstrap: &[u8]) -> String {
 }
 
 /// Names and contents, none of which can run into the next.
-struct Hash(Context);
+struct Hash(Sha256);
 
 impl Hash {
     fn new() -> Self {
-        Self(Context::new(&SHA256))
+        Self(Sha256::new())
     }
 
     fn add(&mut self, name: &str, content: &[u8]) {
@@ -59,7 +59,7 @@ impl Hash {
     }
 
     fn key(self, function: Function) -> String {
-        let digits: String = self.0.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let digits: String = self.0.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         let digits = digits.get(..DIGITS).unwrap_or_default();
         format!("{FOLDER}{}/{digits}.zip", function.name())
     }

@@ -1,6 +1,7 @@
 //! Change sets: what a template would change, looked at before it is done.
 
 use super::{
+    follow,
     pace::Pace,
     survey::{self, State},
 };
@@ -129,11 +130,16 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
             }
             Some(ChangeSetStatus::Failed) => {
                 let reason = described.status_reason.unwrap_or_default();
+                let refused = match follow::says_elsewhere(&reason) {
+                    true => follow::refused_plan(aws, &change_set.id).await,
+                    false => Vec::new(),
+                };
                 discard(aws, &change_set).await?;
                 if NO_CHANGES.iter().any(|text| reason.contains(text)) {
                     return Ok(Proposed::Nothing);
                 }
-                return Err(Error::new(what).because(reason));
+                let made = Error::new(what).because(reason);
+                return Err(if refused.is_empty() { made } else { made.because(refused.join("\n")) });
             }
             _ => pace.wait().await,
         }

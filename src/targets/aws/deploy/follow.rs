@@ -48,6 +48,7 @@ pub async fn follow(
                 }
                 show(&news, board, now());
                 if board.outcome().is_some() {
+                    refused(aws, stack_id, board).await;
                     return Ok(Followed::Ended);
                 }
                 pace.next()
@@ -82,6 +83,48 @@ pub async fn last_operation(aws: &Aws, stack_id: &str) -> Result<(Board, Vec<Sta
         event.token.get_or_insert_with(|| token.clone());
     }
     Ok((Board::new(token, 0), all))
+}
+
+/// What CloudFormation tells only to those who ask for it: which resource it refused before it began with any. Told as
+/// failures of those resources; that it cannot be had is no reason to fail.
+async fn refused(aws: &Aws, stack_id: &str, board: &mut Board) {
+    let is_hint = |event: &&StackEvent| event.reason.as_deref().is_some_and(says_elsewhere);
+    let Some(hint) = board.ours().find(is_hint).cloned() else { return };
+    let Ok(found) = aws.cloudformation().describe_events().stack_name(stack_id).send().await else { return };
+    let errors = found.operation_events.unwrap_or_default().into_iter().filter(is_refusal);
+    let told = errors.map(|event| StackEvent {
+        id: event.event_id.unwrap_or_default(),
+        // Before the stack turned back because of it.
+        time: hint.time.plus_millis(-1),
+        logical_id: event.logical_resource_id.unwrap_or_default(),
+        physical_id: event.physical_resource_id,
+        resource_type: event.resource_type.unwrap_or_default(),
+        status: "CREATE_FAILED".into(),
+        reason: event.validation_status_reason,
+        operation_id: event.operation_id,
+        ..hint.clone()
+    });
+    _ = board.add(told.collect());
+}
+
+/// The same of a change set that could not be made: resource and reason of each, one to a line.
+pub async fn refused_plan(aws: &Aws, change_set: &str) -> Vec<String> {
+    let Ok(found) = aws.cloudformation().describe_events().change_set_name(change_set).send().await else {
+        return Vec::new();
+    };
+    let errors = found.operation_events.unwrap_or_default().into_iter().filter(is_refusal);
+    let text = |text: Option<String>| text.unwrap_or_default();
+    errors.map(|e| format!("{} ({}): {}", text(e.logical_resource_id), text(e.resource_type), text(e.validation_status_reason))).collect()
+}
+
+/// Whether a reason says that the reason is elsewhere.
+#[must_use]
+pub fn says_elsewhere(reason: &str) -> bool {
+    reason.contains("DescribeEvents")
+}
+
+fn is_refusal(event: &types::OperationEvent) -> bool {
+    event.validation_status.as_ref().is_some_and(|status| status.as_str() == "FAILED")
 }
 
 struct Failure {

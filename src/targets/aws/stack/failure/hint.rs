@@ -37,16 +37,13 @@ impl Context<'_> {
         if self.outcome != Outcome::RollbackFailed {
             return None;
         }
-        let Self { stack, flags, .. } = self;
+        let flags = self.flags;
         if self.act == Act::Create {
             return Some(format!("first `stockpipe down{flags}`, which removes what is left"));
         }
         let stuck: Vec<String> = self.stuck.iter().map(|resource| outside(&resource.name)).collect();
-        let skip = if stuck.is_empty() { String::new() } else { format!(" --resources-to-skip {}", stuck.join(" ")) };
-        Some(format!(
-            "first `aws cloudformation continue-update-rollback --stack-name {stack}{skip}`, \
-             which ends the rollback and leaves those as they are"
-        ))
+        let skip: String = stuck.iter().map(|name| format!(" --skip-rollback {name}")).collect();
+        Some(format!("first `stockpipe up{flags}{skip}`, which ends the rollback and leaves those as they are"))
     }
 
     fn by_class(&self, class: Class, reason: &Reason) -> String {

@@ -31,7 +31,7 @@ pub(crate) struct Emulator {
 pub(crate) struct Proxy {
     _process: Group,
     _folder: TempDir,
-    port: u16,
+    pub(crate) port: u16,
 }
 
 /// A process and those that it starts, which end with it.
@@ -124,8 +124,10 @@ fn python() -> PathBuf {
     python::with(&packages.lines().collect::<Vec<_>>()).unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// A file of `tests/testbed`, from whichever package of the workspace.
 fn testbed(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/testbed").join(file)
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().map(|folder| folder.join("tests/testbed").join(file));
+    files.into_iter().find(|file| file.exists()).expect("a file of the test bed")
 }
 
 fn free_port() -> u16 {
