@@ -26,7 +26,6 @@ const SHOWN: usize = 12;
 /// The folder of the builds, held against others that would build there at once.
 #[derive(Debug)]
 pub struct Workshop {
-    bundle: Bundle,
     toolchain: Toolchain,
     architecture: Architecture,
     profile: String,
@@ -36,7 +35,7 @@ pub struct Workshop {
 
 impl Workshop {
     /// Lays the sources out. Waits where another process builds.
-    pub async fn open(bundle: Bundle, architecture: Architecture, options: &BuildOptions) -> Result<Self, Error> {
+    pub async fn open(bundle: &Bundle, architecture: Architecture, options: &BuildOptions) -> Result<Self, Error> {
         let toolchain = Toolchain::find(architecture, bundle.rust_version(), &options.folder)?;
         let failed = |error: std::io::Error| {
             Error::new(format!("the functions cannot be built in '{}'", options.folder.display())).because(error)
@@ -49,7 +48,7 @@ impl Workshop {
         let lock = held.map_err(|error| failed(error.into()))?.map_err(failed)?;
         let workspace = folder.join("workspace");
         bundle.lay_out(&workspace)?;
-        Ok(Self { bundle, toolchain, architecture, profile: options.profile.clone(), folder, _lock: lock })
+        Ok(Self { toolchain, architecture, profile: options.profile.clone(), folder, _lock: lock })
     }
 
     /// What builds.

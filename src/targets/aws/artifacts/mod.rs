@@ -7,28 +7,25 @@
 //! What is asked of the surroundings is in [`BuildOptions`]. The bucket, the stack that refers to the objects, and what
 //! of all this is shown to a person are left to others, who hear of it by [`Event`]s.
 
-#![expect(dead_code, unused_imports, reason = "the commands do not use it yet")]
-
-mod bundle;
-mod cargo;
+pub mod bundle;
+pub mod cargo;
 mod collect;
-mod elf;
+pub mod elf;
 mod key;
 mod options;
-mod package;
+pub mod package;
 mod store;
 mod toolchain;
 
-pub use bundle::Bundle;
-pub use cargo::Workshop;
-pub use collect::{Collected, collect, collectable};
-pub use elf::check;
+pub use collect::{Collected, collect};
 pub use options::BuildOptions;
-pub use package::Package;
 pub use store::verify;
-pub use toolchain::{Builder, Toolchain};
+pub use toolchain::Toolchain;
 
 use crate::error::{Error, ExitStatus};
+use bundle::Bundle;
+use cargo::Workshop;
+use package::Package;
 use std::{
     fmt,
     str::FromStr,
@@ -149,6 +146,7 @@ pub enum What {
 
 /// What is being done.
 #[derive(Clone, Copy, Debug)]
+#[expect(dead_code, reason = "the screen does not show all of it")]
 pub enum Event<'a> {
     /// The builder says something.
     Building { function: Function, line: &'a str },
@@ -216,7 +214,7 @@ pub async fn ensure(
             None => {
                 let workshop = match &mut workshop {
                     Some(workshop) => workshop,
-                    none => none.insert(Workshop::open(Bundle::embedded()?, architecture, options).await?),
+                    none => none.insert(Workshop::open(&Bundle::embedded()?, architecture, options).await?),
                 };
                 let started = Instant::now();
                 let bootstrap =
@@ -248,7 +246,7 @@ async fn upload(
     about: &[(&str, String)],
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Stored, Error> {
-    check(function, &bootstrap, architecture)?;
+    elf::check(function, &bootstrap, architecture)?;
     // Half a second of work, beside which whoever watches wants to be shown something.
     let package = tokio::task::spawn_blocking(move || Package::new(&bootstrap)).await;
     let package = package.map_err(|error| Error::new(format!("{function} was not zipped")).because(error))??;

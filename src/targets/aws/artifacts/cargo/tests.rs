@@ -35,7 +35,7 @@ async fn build(main: &str, name: &str) -> (Result<Vec<u8>, Error>, Vec<String>, 
     let folder = tempfile::tempdir().expect("a folder");
     let options = BuildOptions { profile: "dev".into(), folder: folder.path().join(name), bootstraps: None };
     let architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
-    let workshop = Workshop::open(bundle, architecture, &options).await.expect("a workshop");
+    let workshop = Workshop::open(&bundle, architecture, &options).await.expect("a workshop");
     let mut lines = vec![];
     let built = workshop.build(Function::Process, &mut |line| lines.push(line.to_owned())).await;
     (built, lines, folder)
