@@ -103,6 +103,7 @@ pub enum Command {
     /// Take the pipeline down, data included
     Down(Down),
     /// Find what is missing before `up`: credentials, rights, toolchain, quotas
+    #[command(after_help = DOCTOR_HELP)]
     Doctor,
     /// Print a template as it would be deployed
     Template(Template),
@@ -113,6 +114,12 @@ pub enum Command {
     /// Print the manual page
     Man(Man),
 }
+
+/// What a program can rely on.
+const DOCTOR_HELP: &str = "It ends with 1 where something that `up` needs is missing, else with 0, warnings or not. With \
+--format json each finding is an object, with --format csv a row: check, result (ok, warning or missing), detail, \
+remedy. Nothing is changed: on AWS a template is put into the artifact bucket, where there is one, for as long as \
+CloudFormation reads it.";
 
 /// `init`.
 #[derive(Debug, Args)]
@@ -341,6 +348,7 @@ To mend lines by hand: `stockpipe replay --list --format json` gives their bytes
 
 /// `status`.
 #[derive(Debug, Args)]
+#[command(after_help = STATUS_HELP)]
 pub struct Status {
     /// Look again every second, until Ctrl-C. On AWS: look on at the operation that is under way, until it ends
     #[arg(long)]
@@ -353,13 +361,27 @@ pub struct Status {
     pub drift: bool,
 }
 
+/// What a program can rely on.
+const STATUS_HELP: &str = "On AWS --format json is one object: target, stack, region, account (masked), status \
+(CloudFormation's word), state (in words), reason, since, under_way, protected, resources_by_part, resources_failed, \
+resources (name, type, part, physical_id, status, reason, drift), drift_checked, drifted (name, type, gone, \
+differences: path, expected, actual), mappings (function, id, state, last), subscriptions (topic, protocol, \
+endpoint, pending) and outputs; null is not known. --format csv has a line for each of them. With --events it is a \
+row per event: time, resource, type, status, reason, physical_id, operation.";
+
 /// `template`.
 #[derive(Debug, Args)]
+#[command(after_help = TEMPLATE_HELP)]
 pub struct Template {
-    /// Which one
-    #[arg(value_enum, default_value_t = TemplateName::Pipeline)]
+    /// Which one: pipeline, or bootstrap, the bucket of code and templates that there is once per account and region
+    #[arg(value_enum, default_value_t = TemplateName::Pipeline, hide_possible_values = true)]
     pub name: TemplateName,
 }
+
+/// What goes where.
+const TEMPLATE_HELP: &str = "The text goes to standard output, the parameters to give to standard error. With \
+credentials the names of what holds data are those of the account, so that data that was kept is taken in; without, \
+CloudFormation makes them.";
 
 /// The templates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -372,11 +394,19 @@ pub enum TemplateName {
 
 /// `policy`.
 #[derive(Debug, Args)]
+#[command(after_help = POLICY_HELP)]
 pub struct Policy {
     /// Of whoever hands the work to the role of CloudFormation that `service_role: yes` makes
     #[arg(long)]
     pub service_role: bool,
+    /// Only this one of the parts that each fit into a managed policy of IAM (6,144 characters)
+    #[arg(long, value_name = "NUMBER")]
+    pub part: Option<usize>,
 }
+
+/// What it holds.
+const POLICY_HELP: &str = "It is of the stack that --stack names, and of the options that stockpipe.yaml sets. The \
+JSON goes to standard output, what one has to know to standard error; nobody is asked, so it takes no credentials.";
 
 /// `down`.
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod up;
 use crate::{
     cli::{Command, Format, Global, TargetName},
     error::{Error, ExitStatus},
+    interrupt::Interrupt,
     report::{progress::Progress, style, table},
     settings::Settings,
     sources,
@@ -29,6 +30,9 @@ use pipeline::{Date, Raised, Symbol, Timestamp};
 use std::{
     io::{self, BufRead, IsTerminal},
     ops::{Deref, Range},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
 
 /// Runs a command.
@@ -115,14 +119,42 @@ fn clock(time: Timestamp, today: Date) -> String {
 /// Asks on the terminal, and gives the answer. Where there is none to ask on, or no answer, `undone` says what was not
 /// done.
 fn ask(question: &str, undone: &str) -> Result<String, Error> {
-    let not_confirmed = |why: &str| Error::new(format!("{undone}: {why}")).status(ExitStatus::NotConfirmed);
+    put_question(question, undone)?;
+    let answer = read_answer().map_err(|e| not_confirmed(undone, &e.to_string()))?;
+    Ok(answer.trim().to_owned())
+}
+
+/// As [`ask`], where Ctrl-C is listened to: it is an answer, too.
+fn ask_unless(interrupt: &Interrupt, question: &str, undone: &str) -> Result<String, Error> {
+    put_question(question, undone)?;
+    let (sender, answer) = mpsc::channel();
+    // It may wait for ever; by then the command has ended.
+    thread::spawn(move || sender.send(read_answer()));
+    loop {
+        match answer.recv_timeout(Duration::from_millis(50)) {
+            Ok(Ok(answer)) => return Ok(answer.trim().to_owned()),
+            Ok(Err(error)) => return Err(not_confirmed(undone, &error.to_string())),
+            Err(_) if interrupt.is_set() => return Err(not_confirmed(undone, "interrupted").status(ExitStatus::Interrupted)),
+            Err(_) => {}
+        }
+    }
+}
+
+fn put_question(question: &str, undone: &str) -> Result<(), Error> {
     if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
-        return Err(not_confirmed("confirm with --yes (there is no terminal to ask on)"));
+        return Err(not_confirmed(undone, "confirm with --yes (there is no terminal to ask on)"));
     }
     style::say(question);
+    Ok(())
+}
+
+fn read_answer() -> io::Result<String> {
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|e| not_confirmed(&e.to_string()))?;
-    Ok(answer.trim().to_owned())
+    io::stdin().lock().read_line(&mut answer).map(|_| answer)
+}
+
+fn not_confirmed(undone: &str, why: &str) -> Error {
+    Error::new(format!("{undone}: {why}")).status(ExitStatus::NotConfirmed)
 }
 
 /// Takes what waits before a question is answered, and says what is missing if that takes too long.

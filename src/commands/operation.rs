@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, ExitStatus},
     interrupt::Interrupt,
-    report::{deploy::Deploy, style},
+    report::{deploy::Deploy, progress::Progress, style},
     targets::aws::{
         Aws,
         deploy::{
@@ -17,6 +17,10 @@ use crate::{
         },
     },
 };
+use std::{cell::RefCell, pin::pin, time::Duration};
+
+/// From one picture of a spinner to the next.
+const TICK: Duration = Duration::from_millis(100);
 
 /// An operation on a stack, under way.
 pub struct Operation<'a> {
@@ -66,7 +70,8 @@ impl Operation<'_> {
                     _ => Err(failure::report(&self.board, self.stack, self.flags)),
                 };
             }
-            match self.ask().await? {
+            interrupt.clear();
+            match self.ask(interrupt).await? {
                 Answer::Leave => {
                     style::say(&format!(
                         "AWS goes on without this command. `stockpipe status --watch{}` looks on.",
@@ -77,12 +82,11 @@ impl Operation<'_> {
                 Answer::LookOn => {}
                 Answer::Undo => is_cancelled = true,
             }
-            interrupt.clear();
         }
     }
 
     /// What to do after Ctrl-C.
-    async fn ask(&mut self) -> Result<Answer, Error> {
+    async fn ask(&mut self, interrupt: &Interrupt) -> Result<Answer, Error> {
         let (what, question) = match (self.board.act(), self.board.status()) {
             (Some(Act::Create), Some("CREATE_IN_PROGRESS")) => ("a creation", Some("remove what was made so far")),
             (Some(Act::Update), Some("UPDATE_IN_PROGRESS")) => ("an update", Some("cancel it and go back to what was")),
@@ -93,7 +97,7 @@ impl Operation<'_> {
         let Some(question) = question else { return Ok(Answer::Leave) };
         let asked = format!("l: leave it to AWS   u: {question}   Enter: look on");
         // Where nobody can answer, or does not, it is left.
-        let answer = super::ask(&asked, "nothing was cancelled").unwrap_or_else(|_| "l".into());
+        let answer = super::ask_unless(interrupt, &asked, "nothing was cancelled").unwrap_or_else(|_| "l".into());
         match answer.as_str() {
             "u" | "U" => self.undo().await.map(|()| Answer::Undo),
             "" => Ok(Answer::LookOn),
@@ -127,6 +131,42 @@ enum Answer {
     Leave,
     /// It is being taken back; look on at that.
     Undo,
+}
+
+/// Waits for work that can be left at any moment, and leaves it at Ctrl-C.
+pub async fn unless_interrupted<T>(
+    interrupt: &Interrupt,
+    undone: &str,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(TICK) => {
+                if interrupt.is_set() {
+                    return Err(Error::new(format!("interrupted: {undone}")).status(ExitStatus::Interrupted));
+                }
+            }
+        }
+    }
+}
+
+/// Waits for work that tells nothing until it is done, and shows that it goes on.
+pub async fn shown<T>(what: &str, work: impl Future<Output = T>) -> T {
+    let progress = RefCell::new(Progress::new(what, None));
+    shown_in(&progress, work).await
+}
+
+/// The same, where the work itself says more in the same place.
+pub async fn shown_in<T>(progress: &RefCell<Progress>, work: impl Future<Output = T>) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(TICK) => progress.borrow_mut().set(0),
+        }
+    }
 }
 
 /// What a command ends with whose work the user left to AWS.

@@ -61,14 +61,6 @@ impl Deploy {
             None => said.iter().for_each(|line| style::say(line)),
         }
     }
-
-    /// Says a line above what is worked on.
-    pub fn say(&mut self, line: &str) {
-        match &mut self.pane {
-            Some(pane) => pane.say(line),
-            None => style::say(line),
-        }
-    }
 }
 
 impl Drop for Deploy {

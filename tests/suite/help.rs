@@ -6,7 +6,10 @@ use crate::harness::{Home, Running, snapshot};
 #[test]
 fn the_help_of_every_command() {
     let home = Home::new();
-    for command in ["", "up", "stream", "query", "latest", "signals", "tail", "status", "replay", "demo", "down"] {
+    for command in [
+        "", "up", "stream", "query", "latest", "signals", "tail", "status", "replay", "demo", "down", "doctor",
+        "template", "policy",
+    ] {
         let of = |flag: &str| {
             let arguments = [command, flag].into_iter().filter(|a| !a.is_empty());
             let mut run = home.command(arguments);

@@ -16,6 +16,7 @@ mod harness;
 
 mod alerts;
 mod aws;
+mod aws_offline;
 mod bad_records;
 mod demo;
 mod durability;

@@ -1,7 +1,7 @@
 //! Clients, and calls that end before the function's time does.
 
 use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_http_client::{
     Builder,
     tls::{Provider, rustls_provider::CryptoMode},
@@ -191,10 +191,16 @@ impl CallError {
             SdkError::ResponseError(_) => "ResponseError",
             _ => "Unknown",
         };
-        let message = meta.message().map_or_else(|| DisplayErrorContext(error).to_string(), str::to_owned);
+        // The answer to a HEAD has no body that says why.
+        let status = error.raw_response().filter(|_| meta.code().is_none()).map(|raw| raw.status().as_u16());
+        let message = match (meta.message(), status) {
+            (Some(message), _) => message.to_owned(),
+            (None, Some(_)) => "the service gives no reason".to_owned(),
+            (None, None) => chain(error),
+        };
         Self {
             call,
-            code: meta.code().unwrap_or(kind).to_owned(),
+            code: status.map_or_else(|| meta.code().unwrap_or(kind).to_owned(), |status| format!("HTTP {status}")),
             message: masked(&message),
             request_id: meta.extra("aws_request_id").map(str::to_owned),
         }
@@ -210,6 +216,21 @@ impl fmt::Display for CallError {
         write!(f, "{}: {}: {}", self.call, self.code, self.message)?;
         self.request_id.iter().try_for_each(|id| write!(f, " (request {id})"))
     }
+}
+
+/// What is said of an error and of what caused it, without the client's own structures.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut said = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let text = error.to_string();
+        // Some repeat what caused them.
+        if !said.ends_with(&text) {
+            said = format!("{said}: {text}");
+        }
+        source = error.source();
+    }
+    said
 }
 
 /// The text without account numbers, which are 12 digits.
@@ -230,6 +251,16 @@ fn masked(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Would catch a cause that is not said, one that is said twice, and the client's own structures.
+    #[test]
+    fn causes_are_said_in_words() {
+        let refused = std::io::Error::new(std::io::ErrorKind::ConnectionRefused, "Connection refused");
+        let error: SdkError<aws_sdk_s3::operation::head_bucket::HeadBucketError> =
+            SdkError::timeout_error(std::io::Error::other(refused));
+        let error = CallError::new("S3.HeadBucket", &error);
+        assert_eq!(error.to_string(), "S3.HeadBucket: TimeoutError: request has timed out: Connection refused");
+    }
 
     #[test]
     fn account_numbers_are_masked_and_other_numbers_are_not() {

@@ -1,10 +1,10 @@
 //! `down` on AWS: counts what goes, asks, deletes the stack, then what a stack keeps when it is deleted, and looks
 //! whether anything is left.
 
-use super::{confirm, drain::drain};
+use super::{confirm_by, drain::drain};
 use crate::{
     cli,
-    commands::operation::{Ended, LEFT, Operation},
+    commands::operation::{Ended, LEFT, Operation, shown, unless_interrupted},
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::{
@@ -35,20 +35,21 @@ struct Down<'a> {
     names: Names,
     arguments: &'a cli::Down,
     flags: String,
+    interrupt: Interrupt,
 }
 
 /// Runs it.
 pub async fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Error> {
     let aws = Aws::connect().await?;
     let names = aws.names(&settings.stack);
-    let down = Down { names, aws, arguments, flags: settings.flags() };
+    let down = Down { names, aws, arguments, flags: settings.flags(), interrupt: Interrupt::listen_to_aws()? };
     let name = &down.names.stack;
     let mut stack = survey::stack(&down.aws, name).await?;
     while let Some(busy) = stack.as_ref().filter(|stack| stack.state() == State::Busy) {
         style::say(&format!("Stack '{name}' is being changed ({}). Waiting until that is over.", busy.status));
         let (mut board, events) = follow::last_operation(&down.aws, &busy.id).await?;
         _ = board.add(events);
-        match down.operation(busy, board).watch(&Interrupt::listen_to_aws()?).await {
+        match down.operation(busy, board).watch(&down.interrupt).await {
             Ok(Ended::Left) => return Ok(LEFT),
             Ok(_) => {}
             Err(error) => style::say(&style::warning(&error.to_string())),
@@ -73,7 +74,9 @@ pub async fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatu
     }
     down.check_protection(stack.as_ref()).await?;
     down.say_what_goes(stack.as_ref(), &kept).await?;
-    confirm(name, arguments.yes)?;
+    confirm_by(name, arguments.yes, |question, undone| {
+        crate::commands::ask_unless(&down.interrupt, question, undone)
+    })?;
     if let Some(stack) = &stack
         && down.remove_stack(stack).await? == Ended::Left
     {
@@ -152,7 +155,8 @@ impl<'a> Down<'a> {
     /// What is in a bucket, in words.
     async fn count(&self, bucket: &str) -> Result<String, Error> {
         let mut progress = Progress::new(&format!("counting {bucket}"), None);
-        let contents = data::contents(&self.aws, bucket, |versions| progress.set(versions)).await?;
+        let contents = data::contents(&self.aws, bucket, |versions| progress.set(versions));
+        let contents = unless_interrupted(&self.interrupt, "nothing was removed", contents).await?;
         progress.finish();
         let Contents { objects, versions, bytes: size, set_aside, failed_batches } = contents;
         let mut text =
@@ -170,13 +174,10 @@ impl<'a> Down<'a> {
     async fn remove_stack(&self, stack: &Stack) -> Result<Ended, Error> {
         let mappings = mappings::find(&self.aws, stack).await?;
         if self.arguments.keep_data {
-            drain(&self.aws, stack, &mappings, &self.flags).await?;
+            drain(&self.aws, stack, &mappings, &self.flags, &self.interrupt).await?;
         }
         if !mappings.is_empty() {
-            let mut progress = Progress::new("functions", None);
-            progress.message("switching off what feeds them");
-            mappings::disable(&self.aws, &mappings).await?;
-            progress.finish();
+            shown("switching off what feeds the functions", mappings::disable(&self.aws, &mappings)).await?;
         }
         self.empty(&self.names.results_bucket()).await?;
         if stack.state() == State::Review {
@@ -185,7 +186,7 @@ impl<'a> Down<'a> {
         let token = change_set::token();
         let delete = self.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
         delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
-        self.operation(stack, Board::new(token, 0)).watch(&Interrupt::listen_to_aws()?).await
+        self.operation(stack, Board::new(token, 0)).watch(&self.interrupt).await
     }
 
     async fn empty(&self, bucket: &str) -> Result<(), Error> {
@@ -193,7 +194,8 @@ impl<'a> Down<'a> {
             return Ok(());
         }
         let mut progress = Progress::new(&format!("emptying {bucket}"), None);
-        data::empty(&self.aws, bucket, |removed| progress.set(removed)).await
+        let empty = data::empty(&self.aws, bucket, |removed| progress.set(removed));
+        unless_interrupted(&self.interrupt, "the same command again removes the rest", empty).await
     }
 
     /// What the stack kept when it was deleted. Whatever fails, the rest goes.
@@ -212,7 +214,7 @@ impl<'a> Down<'a> {
             }
         }
         for table in [self.names.quotes_table(), self.names.signals_table()] {
-            match data::remove_table(&self.aws, &table).await {
+            match shown(&format!("removing {table}"), data::remove_table(&self.aws, &table)).await {
                 Ok(true) => style::say(&style::done(&format!("table {table}"))),
                 Ok(false) => {}
                 Err(error) => failures.push(error),
@@ -310,7 +312,7 @@ impl<'a> Down<'a> {
         let token = change_set::token();
         let delete = self.aws.cloudformation().delete_stack().stack_name(&shared.id).client_request_token(&token);
         delete.send().await.map_err(|e| failed("the artifact bucket stays", "CloudFormation.DeleteStack", &e))?;
-        if self.operation(shared, Board::new(token, 0)).watch(&Interrupt::listen_to_aws()?).await? == Ended::Left {
+        if self.operation(shared, Board::new(token, 0)).watch(&self.interrupt).await? == Ended::Left {
             return Ok(LEFT);
         }
         style::say(&format!(

@@ -26,7 +26,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When somebody goes on putting quotes, or a function is failing: then there would be quotes that are lost.
-pub async fn drain(aws: &Aws, stack: &Stack, mappings: &[Mapping], flags: &str) -> Result<(), Error> {
+pub async fn drain(
+    aws: &Aws,
+    stack: &Stack,
+    mappings: &[Mapping],
+    flags: &str,
+    interrupt: &Interrupt,
+) -> Result<(), Error> {
     if let Some(failing) = mappings.iter().find(|mapping| mapping.last.starts_with("PROBLEM")) {
         return Err(Error::new(format!("{} does not get on, and quotes on the stream wait for it", failing.function))
             .because(&failing.last)
@@ -39,7 +45,6 @@ pub async fn drain(aws: &Aws, stack: &Stack, mappings: &[Mapping], flags: &str) 
     let window = stack.values.get("ArchiveWindow").and_then(|seconds| seconds.parse().ok()).unwrap_or(300);
     let age = Duration::from_secs(window) + MARGIN;
     let Some(stream) = stack.output("StreamName") else { return Ok(()) };
-    let interrupt = Interrupt::listen_to_aws()?;
     let mut progress = Progress::new("waiting until all is in the lake", None);
     let began = now();
     loop {
@@ -52,7 +57,7 @@ pub async fn drain(aws: &Aws, stack: &Stack, mappings: &[Mapping], flags: &str) 
         }
         let left = Duration::from_millis(u64::try_from(arrived.millis() - newest_allowed.millis()).unwrap_or(0));
         progress.message(&format!("{} to go", style::elapsed(left)));
-        pace::wait(LOOK_EVERY.min(left.max(Duration::from_millis(200))), &interrupt, || {}).await;
+        pace::wait(LOOK_EVERY.min(left.max(Duration::from_millis(200))), interrupt, || {}).await;
         if interrupt.is_set() {
             return Err(Error::new("nothing was removed").status(ExitStatus::Interrupted));
         }

@@ -20,11 +20,16 @@ pub fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatus, Err
 
 /// Goes on only if the stack's name is typed, or was said not to be asked for.
 fn confirm(name: &str, yes: bool) -> Result<(), Error> {
+    confirm_by(name, yes, super::ask)
+}
+
+/// As [`confirm`], by another way to ask.
+fn confirm_by(name: &str, yes: bool, ask: impl Fn(&str, &str) -> Result<String, Error>) -> Result<(), Error> {
     if yes {
         return Ok(());
     }
     let undone = "nothing was removed";
-    if super::ask(&format!("Type the stack's name to go on ({name}):"), undone)? == name {
+    if ask(&format!("Type the stack's name to go on ({name}):"), undone)? == name {
         Ok(())
     } else {
         Err(Error::new(format!("{undone}: that is not the name")).status(ExitStatus::NotConfirmed))

@@ -6,7 +6,7 @@
 use super::{after, code, stuck};
 use crate::{
     cli::{self, Format},
-    commands::operation::{Ended, LEFT, Operation},
+    commands::operation::{Ended, LEFT, Operation, shown, unless_interrupted},
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::style::{self, STRONG, Screen, plural},
@@ -40,6 +40,7 @@ pub struct Up<'a> {
     pub options: Options,
     pub build: BuildOptions,
     pub flags: String,
+    pub interrupt: Interrupt,
 }
 
 /// Runs it.
@@ -48,7 +49,7 @@ pub async fn run(settings: &Settings, arguments: &cli::Up) -> Result<ExitStatus,
     let build = BuildOptions::from_env()?;
     let aws = Aws::connect().await?;
     let names = aws.names(&settings.stack);
-    let up = Up { aws, names, settings, arguments, options, build, flags: settings.flags() };
+    let up = Up { aws, names, settings, arguments, options, build, flags: settings.flags(), interrupt: Interrupt::listen_to_aws()? };
     style::say(&format!(
         "Stack '{}' in {}, account {}, as {}",
         style::paint(STRONG, &settings.stack),
@@ -118,7 +119,8 @@ impl Up<'_> {
         self.refer_to_shared(&mut wanted, before, shared.as_ref())?;
         let uploaded = Uploaded::put(&self.aws, &self.names, &text).await?;
         wanted.template = uploaded.text();
-        let proposed = change_set::propose(&self.aws, &wanted, stack.as_ref().map(Stack::state)).await;
+        let state = stack.as_ref().map(Stack::state);
+        let proposed = shown("planning", change_set::propose(&self.aws, &wanted, state)).await;
         uploaded.remove(&self.aws).await?;
         match proposed? {
             Proposed::Nothing => match before {
@@ -222,7 +224,7 @@ impl Up<'_> {
             board: Board::new(token, change_set.plan.len()),
             names: change_set.plan.changes().iter().map(|change| change.logical_id.clone()).collect(),
         };
-        match operation.watch(&Interrupt::listen_to_aws()?).await? {
+        match operation.watch(&self.interrupt).await? {
             Ended::Done => after::done(self, &change_set, &artifacts).await,
             Ended::Cancelled if change_set.is_new => {
                 style::say("What was made so far is removed.");
@@ -245,6 +247,7 @@ impl Up<'_> {
         change_set: &ChangeSet,
     ) -> Result<Option<[Artifact; 3]>, Error> {
         self.say_plan(&change_set.plan, wanted, before, kept)?;
+        code::preflight(self, &wanted.values).await?;
         if self.arguments.dry_run {
             if self.settings.format == Format::Table {
                 style::say("Nothing was done.");
@@ -252,13 +255,18 @@ impl Up<'_> {
             return Ok(None);
         }
         if !self.arguments.yes {
-            let undone = "nothing was changed";
-            let answer = crate::commands::ask("Apply? [y/N]", undone)?;
-            if !matches!(answer.as_str(), "y" | "Y" | "yes") {
+            let (undone, name) = ("nothing was changed", &self.names.stack);
+            let agreed = if change_set.plan.data_at_stake().next().is_some() {
+                let question = format!("Data may go with what is replaced. Type the stack's name to apply it ({name}):");
+                crate::commands::ask_unless(&self.interrupt, &question, undone)? == *name
+            } else {
+                matches!(crate::commands::ask_unless(&self.interrupt, "Apply? [y/N]", undone)?.as_str(), "y" | "Y" | "yes")
+            };
+            if !agreed {
                 return Err(Error::new(undone).status(ExitStatus::NotConfirmed));
             }
         }
-        code::ensure(self, &wanted.values).await.map(Some)
+        unless_interrupted(&self.interrupt, "nothing was changed", code::ensure(self, &wanted.values)).await.map(Some)
     }
 
     /// The plan of a first `up`, as far as it can be told without CloudFormation: everything is made.
@@ -328,7 +336,7 @@ impl Up<'_> {
 
     /// As [`Self::make_shared`], where nothing is in the way.
     pub async fn deploy_shared(&self, values: Values, found: Option<&Stack>) -> Result<(), Error> {
-        let Proposed::Changes(change_set) = bootstrap::propose(&self.aws, values, found).await? else { return Ok(()) };
+        let Proposed::Changes(change_set) = shown("planning", bootstrap::propose(&self.aws, values, found)).await? else { return Ok(()) };
         let token = change_set::token();
         change_set::execute(&self.aws, &change_set, &token).await?;
         let operation = Operation {
@@ -340,7 +348,7 @@ impl Up<'_> {
             names: Vec::new(),
         };
         let what = if found.is_some() { "brought up to date" } else { "made" };
-        match operation.watch(&Interrupt::listen_to_aws()?).await? {
+        match operation.watch(&self.interrupt).await? {
             Ended::Done => {
                 style::say(&style::done(&format!("{BOOTSTRAP_STACK} {what}: the bucket of code and templates")));
                 Ok(())

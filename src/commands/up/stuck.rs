@@ -5,7 +5,6 @@ use super::aws::Up;
 use crate::{
     commands::operation::{Ended, Operation},
     error::{Error, ExitStatus},
-    interrupt::Interrupt,
     report::style::{self, plural},
     targets::aws::{
         deploy::{
@@ -103,7 +102,7 @@ async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     _ = board.add(events);
     let operation =
         Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
-    match operation.watch(&Interrupt::listen_to_aws()?).await {
+    match operation.watch(&up.interrupt).await {
         Ok(ended) => Ok(ended),
         // Its failure is somebody else's; what it left is looked at next.
         Err(error) => {
@@ -145,7 +144,7 @@ async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
     let board = Board::new(token, 0);
     Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
-        .watch(&Interrupt::listen_to_aws()?)
+        .watch(&up.interrupt)
         .await
 }
 
@@ -179,7 +178,7 @@ async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     go_on.map_err(|e| failed("the rollback cannot go on", "CloudFormation.ContinueUpdateRollback", &e))?;
     let board = Board::new(token, 0);
     Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
-        .watch(&Interrupt::listen_to_aws()?)
+        .watch(&up.interrupt)
         .await
 }
 
@@ -211,7 +210,7 @@ fn say_resources(resources: &[Resource]) {
 
 fn confirm(up: &Up<'_>, question: &str) -> Result<(), Error> {
     let undone = "nothing was changed";
-    if up.arguments.yes || matches!(crate::commands::ask(question, undone)?.as_str(), "y" | "Y" | "yes") {
+    if up.arguments.yes || matches!(crate::commands::ask_unless(&up.interrupt, question, undone)?.as_str(), "y" | "Y" | "yes") {
         return Ok(());
     }
     Err(Error::new(undone).status(ExitStatus::NotConfirmed))

@@ -19,9 +19,8 @@ where
 
 fn hint(error: &CallError) -> Option<&'static str> {
     Some(match error.code.as_str() {
-        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" => {
-            "`stockpipe --target aws policy` prints the rights that are needed, `stockpipe --target aws doctor` checks \
-             them"
+        "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "AuthorizationError" | "HTTP 403" => {
+            "`stockpipe policy` prints the rights that are needed, `stockpipe doctor --target aws` checks them"
         }
         "ExpiredToken" | "ExpiredTokenException" | "RequestExpired" => {
             "the credentials have expired: `aws sso login`, or get new ones, and run the same command again"

@@ -6,9 +6,12 @@
 
 pub mod artifacts;
 mod calls;
+pub mod checks;
 pub mod deploy;
 pub mod names;
 pub mod options;
+pub mod policy;
+pub mod rights;
 pub mod sql;
 pub mod stack;
 pub mod template;
@@ -83,6 +86,12 @@ impl Aws {
         self.config.endpoint_url().is_some()
     }
 
+    /// The endpoint, where it is another than AWS's own.
+    #[must_use]
+    pub fn endpoint(&self) -> Option<&str> {
+        self.config.endpoint_url()
+    }
+
     /// Where CloudFormation finds an object.
     #[must_use]
     pub fn object_url(&self, bucket: &str, key: &str) -> String {
@@ -136,8 +145,23 @@ impl Aws {
     }
 }
 
+/// What keeps from connecting, each by what is missing: `region`, `credentials`.
+pub async fn obstacles() -> Vec<(&'static str, Error)> {
+    let config = surroundings().await;
+    let found = [("region", region(&config).err()), ("credentials", credentials(&config).await.err())];
+    found.into_iter().filter_map(|(what, error)| Some((what, error?))).collect()
+}
+
 /// What the surroundings say, with credentials that are there.
 async fn load() -> Result<SdkConfig, Error> {
+    let config = surroundings().await;
+    region(&config)?;
+    credentials(&config).await?;
+    Ok(config)
+}
+
+/// What the surroundings say.
+async fn surroundings() -> SdkConfig {
     // Of the TLS stacks ring alone, as everywhere here.
     let http = Builder::new().tls_provider(Provider::Rustls(CryptoMode::Ring)).build_https();
     let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build();
@@ -149,15 +173,22 @@ async fn load() -> Result<SdkConfig, Error> {
     if let Ok(name) = AppName::new(concat!("stockpipe-", env!("CARGO_PKG_VERSION"))) {
         loader = loader.app_name(name);
     }
-    let config = loader.load().await;
+    loader.load().await
+}
+
+fn region(config: &SdkConfig) -> Result<(), Error> {
     if config.region().is_none() {
         return Err(Error::new("--target aws: no region (looked in AWS_REGION and the profile)")
             .status(ExitStatus::Usage)
             .hint("set AWS_REGION, such as AWS_REGION=us-east-1, or `aws configure set region us-east-1`"));
     }
+    Ok(())
+}
+
+async fn credentials(config: &SdkConfig) -> Result<(), Error> {
     let Some(provider) = config.credentials_provider() else { return Err(no_credentials(None)) };
     match provider.provide_credentials().await {
-        Ok(_) => Ok(config),
+        Ok(_) => Ok(()),
         Err(CredentialsError::CredentialsNotLoaded(_)) => Err(no_credentials(None)),
         Err(error) => Err(no_credentials(Some(&error))),
     }
@@ -179,7 +210,7 @@ fn no_credentials(error: Option<&CredentialsError>) -> Error {
         }
     };
     made.hint(
-        "`aws configure sso` and `aws sso login`, or set AWS_PROFILE; `stockpipe --target aws doctor` checks the rest",
+        "`aws configure sso` and `aws sso login`, or set AWS_PROFILE; `stockpipe doctor --target aws` checks the rest",
     )
 }
 

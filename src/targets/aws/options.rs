@@ -71,12 +71,6 @@ impl Options {
         self
     }
 
-    /// Whether this parameter was set.
-    #[must_use]
-    pub fn says(&self, name: &str) -> bool {
-        self.values.contains_key(name)
-    }
-
     /// All of the template's parameters that users decide: what was set, else what the stack has, else the default.
     #[must_use]
     pub fn values(&self, rules: &Rules, before: Option<&Values>) -> Values {
@@ -156,7 +150,8 @@ fn wrong(name: &str, value: &str, why: &dyn std::fmt::Display) -> Error {
 }
 
 /// `ShardCount` as `shard_count`.
-fn snake(name: &str) -> String {
+#[must_use]
+pub fn snake(name: &str) -> String {
     let mut snake = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         if c.is_ascii_uppercase() && !snake.is_empty() {
@@ -214,7 +209,8 @@ mod tests {
         let flags = set(&[("shard_count", "2"), ("service_role", "no")]).expect("options");
         let file = set(&[("shard_count", "3"), ("log_days", "30"), ("service_role", "yes")]).expect("options");
         let options = flags.or(&file);
-        assert!(options.says("LogDays") && options.service_role == Some(Choice::No));
-        assert_eq!(&*options.values(&Rules::default(), None)["ShardCount"], "2");
+        assert_eq!(options.service_role, Some(Choice::No));
+        let values = options.values(&Rules::default(), None);
+        assert_eq!((&*values["ShardCount"], &*values["LogDays"]), ("2", "30"));
     }
 }

@@ -120,6 +120,12 @@ fn without_consent_nothing_is_done_and_nothing_is_left() {
     assert!(screen.has("nothing was changed") && screen.0["code"] == 3, "{screen:#?}");
     let mut terminal = cloud.on_terminal(&["up", "--set", "log_days=30"]);
     terminal.until("the question", |screen| screen.has("Apply? [y/N]"));
+    terminal.tell(&serde_json::json!({ "type": "\u{3}" }));
+    let screen = terminal.ended();
+    assert!(screen.has("nothing was changed: interrupted") && screen.0["code"] == 130, "{screen:#?}");
+    assert_eq!((cloud.change_sets(), cloud.status("stockpipe")), (0, "CREATE_COMPLETE".into()));
+    let mut terminal = cloud.on_terminal(&["up", "--set", "log_days=30"]);
+    terminal.until("the question", |screen| screen.has("Apply? [y/N]"));
     terminal.tell(&serde_json::json!({ "type": "y\r" }));
     let screen = terminal.ended();
     screen.expect_whole();

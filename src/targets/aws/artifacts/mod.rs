@@ -156,8 +156,6 @@ pub enum Event<'a> {
     Uploading { function: Function, size: u64 },
     /// They are there.
     Uploaded { function: Function, size: u64, took: Duration },
-    /// The bucket has the code already.
-    Unchanged { function: Function },
 }
 
 /// What the objects of the functions are called, without building them or asking anyone.
@@ -177,6 +175,22 @@ pub fn toolchain(architecture: Architecture, options: &BuildOptions) -> Result<T
     Toolchain::find(architecture, Bundle::embedded()?.rust_version(), &options.folder)
 }
 
+/// The functions whose code the bucket does not have.
+pub async fn absent(
+    s3: &aws_sdk_s3::Client,
+    bucket: &str,
+    architecture: Architecture,
+    options: &BuildOptions,
+) -> Result<Vec<Function>, Error> {
+    let there = look(Store::new(s3, bucket), &keys(architecture, options)?).await?;
+    Ok(Function::ALL.into_iter().zip(there).filter(|(_, there)| there.is_none()).map(|(function, _)| function).collect())
+}
+
+/// What the bucket has of these keys.
+async fn look(store: Store<'_>, keys: &[String; 3]) -> Result<Vec<Option<Stored>>, Error> {
+    futures::future::try_join_all(keys.iter().map(|key| store.look(key))).await
+}
+
 /// Sees to it that the bucket has the functions' code.
 pub async fn ensure(
     s3: &aws_sdk_s3::Client,
@@ -187,13 +201,7 @@ pub async fn ensure(
 ) -> Result<[Artifact; 3], Error> {
     let store = Store::new(s3, bucket);
     let keys = keys(architecture, options)?;
-    let [process, trend, archive] = &keys;
-    let (process, trend, archive) =
-        futures::future::try_join3(store.look(process), store.look(trend), store.look(archive)).await?;
-    let there = [process, trend, archive];
-    for (function, _) in Function::ALL.into_iter().zip(&there).filter(|(_, there)| there.is_some()) {
-        on_event(Event::Unchanged { function });
-    }
+    let there = look(store, &keys).await?;
     let mut workshop = None;
     let mut artifacts = vec![];
     for ((function, key), there) in Function::ALL.into_iter().zip(keys).zip(there) {

@@ -63,6 +63,7 @@ impl Default for Text {
 /// A change set that can be executed.
 #[derive(Clone, Debug)]
 pub struct ChangeSet {
+    /// Its id. Calls name the stack too: rights are those of a stack.
     id: String,
     /// The stack's name.
     pub stack: String,
@@ -118,6 +119,7 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
     let changes = loop {
         let described = client
             .describe_change_set()
+            .stack_name(&change_set.stack_id)
             .change_set_name(&change_set.id)
             .include_property_values(true)
             .send()
@@ -125,7 +127,7 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
             .map_err(|e| failed(&what, "CloudFormation.DescribeChangeSet", &e))?;
         match described.status {
             Some(ChangeSetStatus::CreateComplete) => {
-                break all_changes(aws, &change_set.id, described.changes.unwrap_or_default(), described.next_token)
+                break all_changes(aws, &change_set, described.changes.unwrap_or_default(), described.next_token)
                     .await?;
             }
             Some(ChangeSetStatus::Failed) => {
@@ -151,14 +153,14 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
 /// The changes of all pages.
 async fn all_changes(
     aws: &Aws,
-    id: &str,
+    change_set: &ChangeSet,
     first: Vec<types::Change>,
     mut token: Option<String>,
 ) -> Result<Vec<Change>, Error> {
     let mut changes = first;
     while let Some(next) = token {
-        let page = aws.cloudformation().describe_change_set().change_set_name(id).include_property_values(true);
-        let page = page.next_token(next).send().await;
+        let page = aws.cloudformation().describe_change_set().stack_name(&change_set.stack_id);
+        let page = page.change_set_name(&change_set.id).include_property_values(true).next_token(next).send().await;
         let page = page.map_err(|e| failed("the plan cannot be read", "CloudFormation.DescribeChangeSet", &e))?;
         changes.extend(page.changes.unwrap_or_default());
         token = page.next_token;
@@ -168,7 +170,8 @@ async fn all_changes(
 
 /// Begins to do what it says, under this token.
 pub async fn execute(aws: &Aws, change_set: &ChangeSet, token: &str) -> Result<(), Error> {
-    let execute = aws.cloudformation().execute_change_set().change_set_name(&change_set.id).client_request_token(token);
+    let execute = aws.cloudformation().execute_change_set().stack_name(&change_set.stack_id);
+    let execute = execute.change_set_name(&change_set.id).client_request_token(token);
     match execute.send().await {
         Ok(_) => Ok(()),
         Err(error) => {
@@ -188,7 +191,8 @@ pub async fn execute(aws: &Aws, change_set: &ChangeSet, token: &str) -> Result<(
 
 /// Leaves nothing of it behind: not the change set, and not the empty stack that was made to hold it.
 pub async fn discard(aws: &Aws, change_set: &ChangeSet) -> Result<(), Error> {
-    let deleted = aws.cloudformation().delete_change_set().change_set_name(&change_set.id).send().await;
+    let deleted = aws.cloudformation().delete_change_set().stack_name(&change_set.stack_id);
+    let deleted = deleted.change_set_name(&change_set.id).send().await;
     if let Err(error) = deleted
         && !error.is_absent()
     {

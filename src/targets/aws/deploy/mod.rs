@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod change_set;
 pub mod code;
 pub mod data;
+pub mod drift;
 pub mod follow;
 pub mod kept;
 pub mod mappings;

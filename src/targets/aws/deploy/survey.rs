@@ -5,6 +5,7 @@ use crate::{
     targets::aws::{Aws, Refused, failed, template::Values},
 };
 use aws_sdk_cloudformation::types::{self, ResourceStatus};
+use pipeline::Timestamp;
 use std::collections::BTreeMap;
 
 /// A stack.
@@ -28,6 +29,8 @@ pub struct Stack {
     pub role: Option<String>,
     /// Whether CloudFormation refuses to delete it.
     pub is_protected: bool,
+    /// When it was last looked for what other hands changed, if ever.
+    pub drift_checked: Option<Timestamp>,
 }
 
 /// What can be done with a stack.
@@ -154,6 +157,10 @@ fn read(stack: types::Stack) -> Stack {
         outputs: pairs(outputs.collect()),
         tags: pairs(tags.collect()),
         role: stack.role_arn.filter(|role| !role.is_empty()),
+        drift_checked: stack
+            .drift_information
+            .and_then(|drift| drift.last_check_timestamp)
+            .and_then(|time| Timestamp::from_millis(time.to_millis().ok()?)),
         is_protected: stack.enable_termination_protection.unwrap_or_default(),
     }
 }

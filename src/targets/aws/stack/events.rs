@@ -67,6 +67,7 @@ impl StackEvent {
     }
 
     /// Whether it says that a resource failed of itself.
+    #[cfg(test)]
     #[must_use]
     pub fn is_failure(&self) -> bool {
         !self.is_of_stack() && self.status.ends_with("_FAILED") && !self.is_cancelled()

@@ -186,12 +186,6 @@ impl Plan {
         Self { changes }
     }
 
-    /// Whether nothing changes.
-    #[must_use]
-    pub const fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
     /// How many resources it touches.
     #[must_use]
     pub const fn len(&self) -> usize {
@@ -209,22 +203,10 @@ impl Plan {
         self.changes.iter().filter(move |change| change.group() == group)
     }
 
-    /// Those that hold data and are replaced or removed.
+    /// Those that hold data and are replaced or removed, with what is in them.
     pub fn data_at_stake(&self) -> impl Iterator<Item = &Change> {
-        let is_at_stake = |change: &&Change| matches!(change.group(), Group::Replaced | Group::Removed);
-        self.changes.iter().filter(|change| change.holds_data()).filter(is_at_stake)
-    }
-
-    /// Whether it replaces or removes anything, which is to be asked for.
-    #[must_use]
-    pub fn takes_away(&self) -> bool {
-        self.changes.iter().any(|change| matches!(change.group(), Group::Replaced | Group::Removed))
-    }
-
-    /// Whether it changes who may do what.
-    #[must_use]
-    pub fn changes_rights(&self) -> bool {
-        self.changes.iter().any(Change::is_right)
+        let goes = |change: &&Change| matches!(change.group(), Group::Replaced | Group::Removed) && !change.old_stays;
+        self.changes.iter().filter(|change| change.holds_data()).filter(goes)
     }
 }
 

@@ -1,4 +1,4 @@
-//! `status`: what is in the pipeline and how it does. It reads only.
+//! A stack on this machine, from its databases.
 
 use crate::{
     cli,
@@ -42,16 +42,7 @@ fn show(settings: &Settings, local: &Local) -> Result<(), Error> {
     match settings.format {
         Format::Table => write_lines(&mut out, local, &status)?,
         Format::Json => writeln!(out, "{}", json(local, &status))?,
-        Format::Csv => {
-            writeln!(out, "name,value")?;
-            if let serde_json::Value::Object(values) = json(local, &status) {
-                for (name, value) in values {
-                    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-                    let mut line = csv::Writer::from_writer(&mut out);
-                    line.write_record([name, value]).map_err(io::Error::from)?;
-                }
-            }
-        }
+        Format::Csv => super::write_csv(&mut out, &json(local, &status))?,
     }
     Ok(out.flush()?)
 }
