@@ -146,7 +146,6 @@ pub enum What {
 
 /// What is being done.
 #[derive(Clone, Copy, Debug)]
-#[expect(dead_code, reason = "the screen does not show all of it")]
 pub enum Event<'a> {
     /// The builder says something.
     Building { function: Function, line: &'a str },
