@@ -182,7 +182,12 @@ pub async fn absent(
     options: &BuildOptions,
 ) -> Result<Vec<Function>, Error> {
     let there = look(Store::new(s3, bucket), &keys(architecture, options)?).await?;
-    Ok(Function::ALL.into_iter().zip(there).filter(|(_, there)| there.is_none()).map(|(function, _)| function).collect())
+    Ok(Function::ALL
+        .into_iter()
+        .zip(there)
+        .filter(|(_, there)| there.is_none())
+        .map(|(function, _)| function)
+        .collect())
 }
 
 /// What the bucket has of these keys.
