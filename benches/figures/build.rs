@@ -2,6 +2,7 @@
 //!
 //! In two folders, which are kept: a first run takes ten minutes for each on two idle cores, and 3 GB of disk.
 
+#[expect(dead_code, unused_imports, reason = "the bench builds and does not upload")]
 #[path = "../../src/targets/aws/artifacts/mod.rs"]
 mod artifacts;
 
@@ -10,7 +11,7 @@ use crate::{
     report::{Bound, Report},
     say,
 };
-use artifacts::{Architecture, BuildOptions, Bundle, Function, Package, Workshop, check};
+use artifacts::{Architecture, BuildOptions, Function, bundle::Bundle, cargo::Workshop, elf, package::Package};
 use std::path::Path;
 
 /// Of different lengths, as folders of different users are.
@@ -48,7 +49,7 @@ async fn build(folder: &Path, profile: &str) -> Result<(Vec<(Function, usize)>, 
     let (mut sizes, mut zips) = (vec![], vec![]);
     for function in Function::ALL {
         let bootstrap = workshop.build(function, &mut |_| ()).await?;
-        check(function, &bootstrap, architecture)?;
+        elf::check(function, &bootstrap, architecture)?;
         sizes.push((function, bootstrap.len()));
         zips.push(Package::new(&bootstrap)?);
         say(&format!("{function}: {} bytes", bootstrap.len()));

@@ -3,7 +3,11 @@
 //! What comes out depends on the sources, the compiler and the linker, and not on where it was built or by whom: paths
 //! are called by other names, and of the surroundings what would change the program is left out.
 
-use super::{Architecture, BuildOptions, Function, bundle::Bundle, toolchain::Toolchain};
+use super::{
+    Architecture, BuildOptions, Function,
+    bundle::Bundle,
+    toolchain::{Builder, Toolchain},
+};
 use crate::error::Error;
 use std::{
     env,
@@ -58,6 +62,10 @@ impl Workshop {
     pub async fn build(&self, function: Function, on_line: &mut dyn FnMut(&str)) -> Result<Vec<u8>, Error> {
         let package = function.package();
         let failed = |why: String| Error::new(format!("{function} was not built")).because(why);
+        if self.toolchain.builder == Builder::Lambda {
+            // What it does not find it does not move, and says nothing of it: what was there stays there.
+            _ = fs::remove_file(self.program(package));
+        }
         let mut child = self.command(package).spawn().map_err(|e| failed(e.to_string()))?;
         let said = child.stderr.take();
         let mut running = Running(child);
@@ -84,7 +92,7 @@ impl Workshop {
             };
             return Err(failed(format!("{} failed\n{}", self.toolchain.builder, cause(&lines).join("\n"))).hint(hint));
         }
-        let program = self.target().join(self.architecture.triple()).join(folder_of(&self.profile)).join(package);
+        let program = self.program(package);
         fs::read(&program).map_err(|e| failed(format!("'{}' cannot be read: {e}", program.display())))
     }
 
@@ -92,9 +100,26 @@ impl Workshop {
         self.folder.join("target")
     }
 
+    /// Where the builder leaves a program. cargo-lambda does not leave it where cargo does.
+    fn program(&self, package: &str) -> PathBuf {
+        match self.toolchain.builder {
+            Builder::Lambda => self.moved().join(package).join("bootstrap"),
+            Builder::Zigbuild | Builder::Cargo => {
+                self.target().join(self.architecture.triple()).join(folder_of(&self.profile)).join(package)
+            }
+        }
+    }
+
+    fn moved(&self) -> PathBuf {
+        self.folder.join("bootstraps")
+    }
+
     fn command(&self, package: &str) -> Command {
         let mut command = Command::new("cargo");
         command.args(self.toolchain.builder.arguments(self.architecture, &self.profile)).args(["-p", package]);
+        if self.toolchain.builder == Builder::Lambda {
+            command.arg("--lambda-dir").arg(self.moved());
+        }
         for (name, _) in env::vars_os().filter(|(name, _)| is_left_out(&name.to_string_lossy())) {
             command.env_remove(name);
         }

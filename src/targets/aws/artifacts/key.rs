@@ -53,7 +53,7 @@ impl Hash {
 
     fn add(&mut self, name: &str, content: &[u8]) {
         for part in [name.as_bytes(), content] {
-            self.0.update(&(part.len() as u64).to_le_bytes());
+            self.0.update((part.len() as u64).to_le_bytes());
             self.0.update(part);
         }
     }

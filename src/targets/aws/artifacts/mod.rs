@@ -7,26 +7,25 @@
 //! What is asked of the surroundings is in [`BuildOptions`]. The bucket, the stack that refers to the objects, and what
 //! of all this is shown to a person are left to others, who hear of it by [`Event`]s.
 
-mod bundle;
-mod cargo;
+pub mod bundle;
+pub mod cargo;
 mod collect;
-mod elf;
+pub mod elf;
 mod key;
 mod options;
-mod package;
+pub mod package;
 mod store;
 mod toolchain;
 
-pub use bundle::Bundle;
-pub use cargo::Workshop;
 pub use collect::{Collected, collect};
-pub use elf::check;
 pub use options::BuildOptions;
-pub use package::Package;
 pub use store::verify;
 pub use toolchain::Toolchain;
 
 use crate::error::{Error, ExitStatus};
+use bundle::Bundle;
+use cargo::Workshop;
+use package::Package;
 use std::{
     fmt,
     str::FromStr,
@@ -183,7 +182,12 @@ pub async fn absent(
     options: &BuildOptions,
 ) -> Result<Vec<Function>, Error> {
     let there = look(Store::new(s3, bucket), &keys(architecture, options)?).await?;
-    Ok(Function::ALL.into_iter().zip(there).filter(|(_, there)| there.is_none()).map(|(function, _)| function).collect())
+    Ok(Function::ALL
+        .into_iter()
+        .zip(there)
+        .filter(|(_, there)| there.is_none())
+        .map(|(function, _)| function)
+        .collect())
 }
 
 /// What the bucket has of these keys.
@@ -254,7 +258,7 @@ async fn upload(
     about: &[(&str, String)],
     on_event: &mut dyn FnMut(Event<'_>),
 ) -> Result<Stored, Error> {
-    check(function, &bootstrap, architecture)?;
+    elf::check(function, &bootstrap, architecture)?;
     // Half a second of work, beside which whoever watches wants to be shown something.
     let package = tokio::task::spawn_blocking(move || Package::new(&bootstrap)).await;
     let package = package.map_err(|error| Error::new(format!("{function} was not zipped")).because(error))??;
