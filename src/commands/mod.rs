@@ -134,7 +134,9 @@ fn ask_unless(interrupt: &Interrupt, question: &str, undone: &str) -> Result<Str
         match answer.recv_timeout(Duration::from_millis(50)) {
             Ok(Ok(answer)) => return Ok(answer.trim().to_owned()),
             Ok(Err(error)) => return Err(not_confirmed(undone, &error.to_string())),
-            Err(_) if interrupt.is_set() => return Err(not_confirmed(undone, "interrupted").status(ExitStatus::Interrupted)),
+            Err(_) if interrupt.is_set() => {
+                return Err(not_confirmed(undone, "interrupted").status(ExitStatus::Interrupted));
+            }
             Err(_) => {}
         }
     }

@@ -74,9 +74,7 @@ pub async fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatu
     }
     down.check_protection(stack.as_ref()).await?;
     down.say_what_goes(stack.as_ref(), &kept).await?;
-    confirm_by(name, arguments.yes, |question, undone| {
-        crate::commands::ask_unless(&down.interrupt, question, undone)
-    })?;
+    confirm_by(name, arguments.yes, |question, undone| crate::commands::ask_unless(&down.interrupt, question, undone))?;
     if let Some(stack) = &stack
         && down.remove_stack(stack).await? == Ended::Left
     {

@@ -49,7 +49,16 @@ pub async fn run(settings: &Settings, arguments: &cli::Up) -> Result<ExitStatus,
     let build = BuildOptions::from_env()?;
     let aws = Aws::connect().await?;
     let names = aws.names(&settings.stack);
-    let up = Up { aws, names, settings, arguments, options, build, flags: settings.flags(), interrupt: Interrupt::listen_to_aws()? };
+    let up = Up {
+        aws,
+        names,
+        settings,
+        arguments,
+        options,
+        build,
+        flags: settings.flags(),
+        interrupt: Interrupt::listen_to_aws()?,
+    };
     style::say(&format!(
         "Stack '{}' in {}, account {}, as {}",
         style::paint(STRONG, &settings.stack),
@@ -257,10 +266,14 @@ impl Up<'_> {
         if !self.arguments.yes {
             let (undone, name) = ("nothing was changed", &self.names.stack);
             let agreed = if change_set.plan.data_at_stake().next().is_some() {
-                let question = format!("Data may go with what is replaced. Type the stack's name to apply it ({name}):");
+                let question =
+                    format!("Data may go with what is replaced. Type the stack's name to apply it ({name}):");
                 crate::commands::ask_unless(&self.interrupt, &question, undone)? == *name
             } else {
-                matches!(crate::commands::ask_unless(&self.interrupt, "Apply? [y/N]", undone)?.as_str(), "y" | "Y" | "yes")
+                matches!(
+                    crate::commands::ask_unless(&self.interrupt, "Apply? [y/N]", undone)?.as_str(),
+                    "y" | "Y" | "yes"
+                )
             };
             if !agreed {
                 return Err(Error::new(undone).status(ExitStatus::NotConfirmed));
@@ -336,7 +349,10 @@ impl Up<'_> {
 
     /// As [`Self::make_shared`], where nothing is in the way.
     pub async fn deploy_shared(&self, values: Values, found: Option<&Stack>) -> Result<(), Error> {
-        let Proposed::Changes(change_set) = shown("planning", bootstrap::propose(&self.aws, values, found)).await? else { return Ok(()) };
+        let Proposed::Changes(change_set) = shown("planning", bootstrap::propose(&self.aws, values, found)).await?
+        else {
+            return Ok(());
+        };
         let token = change_set::token();
         change_set::execute(&self.aws, &change_set, &token).await?;
         let operation = Operation {

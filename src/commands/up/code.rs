@@ -39,11 +39,9 @@ pub async fn ensure(up: &Up<'_>, values: &Values) -> Result<[Artifact; 3], Error
     let architecture = code::architecture(values)?;
     let mut show = |event: Event<'_>| match event {
         Event::Building { function, line } => progress.borrow_mut().message(&format!("{function}: {line}")),
-        Event::Built { function, size, took } if up.build.bootstraps.is_none() => progress.borrow_mut().say(&style::done(&format!(
-            "{function}  built, {} in {}",
-            style::bytes(size),
-            style::elapsed(took)
-        ))),
+        Event::Built { function, size, took } if up.build.bootstraps.is_none() => progress
+            .borrow_mut()
+            .say(&style::done(&format!("{function}  built, {} in {}", style::bytes(size), style::elapsed(took)))),
         Event::Uploading { function, size } => {
             progress.borrow_mut().message(&format!("{function}: uploading {}", style::bytes(size)));
         }

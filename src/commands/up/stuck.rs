@@ -69,7 +69,9 @@ pub async fn settle_shared(up: &Up<'_>, stack: &Stack, values: Values) -> Result
     match stack.state() {
         State::Busy => {
             if wait_for_others(up, stack).await? == Ended::Left {
-                return Err(Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for")).status(ExitStatus::Interrupted));
+                return Err(
+                    Error::new(format!("stack {BOOTSTRAP_STACK} was not waited for")).status(ExitStatus::Interrupted)
+                );
             }
         }
         State::NeverMade => _ = remove(up, stack).await?,
@@ -91,10 +93,8 @@ fn say_state(stack: &Stack) {
 /// Somebody else's operation, or one of our own that was left. Looks on until it has ended.
 async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     if up.arguments.no_wait {
-        return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status)).hint(format!(
-            "`stockpipe status --watch{}` looks on; without --no-wait this command waits",
-            up.flags
-        )));
+        return Err(Error::new(format!("stack '{}' is being changed ({})", stack.name, stack.status))
+            .hint(format!("`stockpipe status --watch{}` looks on; without --no-wait this command waits", up.flags)));
     }
     style::say(&format!("Stack '{}' is being changed ({}). Waiting until that is over.", stack.name, stack.status));
     let (board, events) = follow::last_operation(&up.aws, &stack.id).await?;
@@ -166,7 +166,9 @@ async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
             .hint(format!("there are {}", names.join(", "))));
     }
     if skipped.is_empty() {
-        style::say("The rollback is tried once more. What cannot be put back can be left as it is: --skip-rollback NAME");
+        style::say(
+            "The rollback is tried once more. What cannot be put back can be left as it is: --skip-rollback NAME",
+        );
     } else {
         style::say(&format!("Left as they are, whatever the template says: {}", skipped.join(", ")));
     }
@@ -187,15 +189,19 @@ async fn half_deleted(up: &Up<'_>, stack: &Stack) -> Result<Error, Error> {
     say_state(stack);
     let left = left(up, stack).await?;
     say_resources(&left);
-    Ok(Error::new(format!("stack '{}' was being removed, and {} left", stack.name, match left.len() {
-        1 => "1 resource is".to_owned(),
-        count => format!("{count} resources are"),
-    }))
-        .hint(format!(
-            "`stockpipe down --keep-data{0}` ends the removal and keeps the data, `stockpipe down{0}` keeps nothing; \
+    Ok(Error::new(format!(
+        "stack '{}' was being removed, and {} left",
+        stack.name,
+        match left.len() {
+            1 => "1 resource is".to_owned(),
+            count => format!("{count} resources are"),
+        }
+    ))
+    .hint(format!(
+        "`stockpipe down --keep-data{0}` ends the removal and keeps the data, `stockpipe down{0}` keeps nothing; \
              then `stockpipe up{0}`",
-            up.flags
-        )))
+        up.flags
+    )))
 }
 
 fn say_resources(resources: &[Resource]) {
@@ -210,7 +216,9 @@ fn say_resources(resources: &[Resource]) {
 
 fn confirm(up: &Up<'_>, question: &str) -> Result<(), Error> {
     let undone = "nothing was changed";
-    if up.arguments.yes || matches!(crate::commands::ask_unless(&up.interrupt, question, undone)?.as_str(), "y" | "Y" | "yes") {
+    if up.arguments.yes
+        || matches!(crate::commands::ask_unless(&up.interrupt, question, undone)?.as_str(), "y" | "Y" | "yes")
+    {
         return Ok(());
     }
     Err(Error::new(undone).status(ExitStatus::NotConfirmed))

@@ -21,7 +21,8 @@ impl Cloud {
             }
         }
         // A marker, of which only its key is seen no more.
-        self.ask(self.s3().delete_object().bucket(&bucket).key("set-aside/dt=2026-11-20/b.json").send()).expect("a marker");
+        self.ask(self.s3().delete_object().bucket(&bucket).key("set-aside/dt=2026-11-20/b.json").send())
+            .expect("a marker");
         let results = self.bucket("athena-query-results-");
         let body = aws_sdk_s3::primitives::ByteStream::from_static(b"an answer");
         self.ask(self.s3().put_object().bucket(results).key("answer.csv").body(body).send()).expect("an answer");

@@ -60,7 +60,10 @@ fn an_update_that_fails_is_rolled_back() {
         "stack 'stockpipe' could not be updated: it has been rolled back",
         "first failure  Merge (AWS::Events::Rule)",
     ]);
-    assert_eq!((cloud.status("stockpipe").as_str(), cloud.parameter("TrendCodeKey")), ("UPDATE_ROLLBACK_COMPLETE", before));
+    assert_eq!(
+        (cloud.status("stockpipe").as_str(), cloud.parameter("TrendCodeKey")),
+        ("UPDATE_ROLLBACK_COMPLETE", before)
+    );
     cloud.run(&["up", "--yes"]).expect(0).says(&["Updated. Next: "]);
 }
 
@@ -82,7 +85,10 @@ fn a_stack_that_was_only_planned_is_no_obstacle() {
 fn an_operation_of_somebody_else_is_waited_for() {
     let cloud = Cloud::new();
     cloud.make_stack(&waiting(4));
-    cloud.run(&["up", "--yes", "--no-wait"]).expect(1).says(&["is being changed (CREATE_IN_PROGRESS)", "status --watch"]);
+    cloud
+        .run(&["up", "--yes", "--no-wait"])
+        .expect(1)
+        .says(&["is being changed (CREATE_IN_PROGRESS)", "status --watch"]);
     // It fails by itself in the end, and is in nobody's way.
     cloud.run(&["up", "--yes"]).expect(0).says(&[
         "is being changed (CREATE_IN_PROGRESS). Waiting until that is over.",

@@ -78,9 +78,8 @@ fn made_changed_and_removed() {
 #[test]
 fn a_plan_alone_does_nothing() {
     let cloud = Cloud::new();
-    let planned = |arguments: &[&str]| -> Value {
-        serde_json::from_str(&cloud.run(arguments).expect(0).stdout).expect("JSON")
-    };
+    let planned =
+        |arguments: &[&str]| -> Value { serde_json::from_str(&cloud.run(arguments).expect(0).stdout).expect("JSON") };
     let first = planned(&["up", "--dry-run", "--format", "json"]);
     assert_eq!(first["summary"]["add"], 44);
     assert!(cloud.buckets().is_empty() && cloud.status("stockpipe").is_empty());
@@ -143,9 +142,10 @@ fn settings_come_from_the_file_and_stay() {
     );
     cloud.run(&["up", "--yes", "--set", "shard_count=2"]).expect(0);
     let of = |name: &str| cloud.parameter(name);
-    assert_eq!([of("QuoteRetention"), of("Raw"), of("LogDays"), of("Dashboard"), of("ShardCount")], [
-        "172800", "off", "30", "no", "2"
-    ]);
+    assert_eq!(
+        [of("QuoteRetention"), of("Raw"), of("LogDays"), of("Dashboard"), of("ShardCount")],
+        ["172800", "off", "30", "no", "2"]
+    );
     // A role that makes roles makes only those with the boundary.
     assert!(of("PermissionsBoundary").contains(":policy/stockpipe/stockpipe-boundary-us-east-1"));
     let tags = cloud.stack("stockpipe").and_then(|stack| stack.tags).unwrap_or_default();

@@ -29,10 +29,10 @@ fn bootstraps() -> Vec<(&'static str, PathBuf)> {
     }
     let program = env::current_exe().expect("this test");
     let target = program.ancestors().nth(3).expect("the build folder");
-    // With this package, so that what both need is built once.
+    // All of the workspace, as `cargo test --workspace` builds it: what its tests need is built already, and with the same
+    // features nothing is built twice.
     let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--bins", "--tests", "-p", "stockpipe-aws-ports", "--features", "lake"]);
-    build.args(packages.iter().flat_map(|package| ["-p", package])).arg("--target-dir").arg(target);
+    build.args(["build", "--quiet", "--workspace", "--bins", "--tests"]).arg("--target-dir").arg(target);
     // What cargo says of this package is none of the build's business; some build scripts run again where it changes.
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
         build.env_remove(name);

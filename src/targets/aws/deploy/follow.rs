@@ -114,7 +114,11 @@ pub async fn refused_plan(aws: &Aws, change_set: &str) -> Vec<String> {
     };
     let errors = found.operation_events.unwrap_or_default().into_iter().filter(is_refusal);
     let text = |text: Option<String>| text.unwrap_or_default();
-    errors.map(|e| format!("{} ({}): {}", text(e.logical_resource_id), text(e.resource_type), text(e.validation_status_reason))).collect()
+    errors
+        .map(|e| {
+            format!("{} ({}): {}", text(e.logical_resource_id), text(e.resource_type), text(e.validation_status_reason))
+        })
+        .collect()
 }
 
 /// Whether a reason says that the reason is elsewhere.
