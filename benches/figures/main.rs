@@ -15,7 +15,7 @@
 
 mod build;
 mod deploy;
-#[expect(dead_code, reason = "the tests use what these do not")]
+#[expect(dead_code, clippy::expect_used, clippy::panic, reason = "it is the tests', which end where they fail")]
 #[path = "../../tests/suite/emulator.rs"]
 mod emulator;
 #[path = "../../src/error.rs"]

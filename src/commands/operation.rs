@@ -9,6 +9,7 @@ use crate::{
         deploy::{
             change_set,
             follow::{self, Followed},
+            survey::Stack,
         },
         failed,
         stack::{
@@ -49,7 +50,12 @@ pub enum Ended {
     Left,
 }
 
-impl Operation<'_> {
+impl<'a> Operation<'a> {
+    /// One that no plan tells of.
+    pub fn on(aws: &'a Aws, stack: &'a Stack, flags: &'a str, board: Board) -> Self {
+        Self { aws, stack: &stack.name, stack_id: &stack.id, flags, board, names: Vec::new() }
+    }
+
     /// Looks on to the end.
     ///
     /// # Errors

@@ -88,10 +88,9 @@ pub async fn run(settings: &Settings, arguments: &cli::Down) -> Result<ExitStatu
     down.sweep().await
 }
 
-impl<'a> Down<'a> {
+impl Down<'_> {
     fn operation<'b>(&'b self, stack: &'b Stack, board: Board) -> Operation<'b> {
-        let (stack, stack_id) = (&stack.name, &stack.id);
-        Operation { aws: &self.aws, stack, stack_id, flags: &self.flags, board, names: Vec::new() }
+        Operation::on(&self.aws, stack, &self.flags, board)
     }
 
     /// What was made to refuse its removal is not removed by the way.

@@ -225,14 +225,7 @@ impl Up<'_> {
             style::say(&format!("Then `stockpipe up{}` once more saves the queries in Athena.", self.flags));
             return Ok(ExitStatus::Done);
         }
-        let operation = Operation {
-            aws: &self.aws,
-            stack: &change_set.stack,
-            stack_id: &change_set.stack_id,
-            flags: &self.flags,
-            board: Board::new(token, change_set.plan.len()),
-            names: change_set.plan.changes().iter().map(|change| change.logical_id.clone()).collect(),
-        };
+        let operation = self.operation(&change_set, token);
         match operation.watch(&self.interrupt).await? {
             Ended::Done => after::done(self, &change_set, &artifacts).await,
             Ended::Cancelled if change_set.is_new => {
@@ -244,6 +237,17 @@ impl Up<'_> {
                 Ok(ExitStatus::Partial)
             }
             Ended::Left => Ok(LEFT),
+        }
+    }
+
+    fn operation<'a>(&'a self, change_set: &'a ChangeSet, token: String) -> Operation<'a> {
+        Operation {
+            aws: &self.aws,
+            stack: &change_set.stack,
+            stack_id: &change_set.stack_id,
+            flags: &self.flags,
+            board: Board::new(token, change_set.plan.len()),
+            names: change_set.plan.changes().iter().map(|change| change.logical_id.clone()).collect(),
         }
     }
 
@@ -355,14 +359,7 @@ impl Up<'_> {
         };
         let token = change_set::token();
         change_set::execute(&self.aws, &change_set, &token).await?;
-        let operation = Operation {
-            aws: &self.aws,
-            stack: &change_set.stack,
-            stack_id: &change_set.stack_id,
-            flags: &self.flags,
-            board: Board::new(token, change_set.plan.len()),
-            names: Vec::new(),
-        };
+        let operation = self.operation(&change_set, token);
         let what = if found.is_some() { "brought up to date" } else { "made" };
         match operation.watch(&self.interrupt).await? {
             Ended::Done => {

@@ -100,8 +100,7 @@ async fn wait_for_others(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let (board, events) = follow::last_operation(&up.aws, &stack.id).await?;
     let mut board = board;
     _ = board.add(events);
-    let operation =
-        Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() };
+    let operation = Operation::on(&up.aws, stack, &up.flags, board);
     match operation.watch(&up.interrupt).await {
         Ok(ended) => Ok(ended),
         // Its failure is somebody else's; what it left is looked at next.
@@ -143,9 +142,7 @@ async fn remove(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let delete = up.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
     delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;
     let board = Board::new(token, 0);
-    Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
-        .watch(&up.interrupt)
-        .await
+    Operation::on(&up.aws, stack, &up.flags, board).watch(&up.interrupt).await
 }
 
 /// An update that failed and could not be taken back: tries that once more, leaving out what was said to be left out.
@@ -179,9 +176,7 @@ async fn roll_back_again(up: &Up<'_>, stack: &Stack) -> Result<Ended, Error> {
     let go_on = go_on.set_resources_to_skip((!skipped.is_empty()).then(|| skipped.clone())).send().await;
     go_on.map_err(|e| failed("the rollback cannot go on", "CloudFormation.ContinueUpdateRollback", &e))?;
     let board = Board::new(token, 0);
-    Operation { aws: &up.aws, stack: &stack.name, stack_id: &stack.id, flags: &up.flags, board, names: Vec::new() }
-        .watch(&up.interrupt)
-        .await
+    Operation::on(&up.aws, stack, &up.flags, board).watch(&up.interrupt).await
 }
 
 /// Half a stack is no base for an update, and what is left of it may be wanted.
