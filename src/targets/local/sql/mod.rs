@@ -7,6 +7,7 @@ mod best;
 mod bind;
 mod first;
 mod functions;
+mod intervals;
 mod notes;
 mod ordered;
 mod table;
@@ -155,7 +156,9 @@ impl Engine {
             rules.insert(0, Arc::new(ordered::ChooseScan));
             rules.push(Arc::new(within::UseSortWithin));
             rules.push(Arc::new(window::UseSortedWindow));
-            state = state.with_physical_optimizer_rules(rules);
+            state = state
+                .with_physical_optimizer_rules(rules)
+                .with_optimizer_rule(Arc::new(intervals::IntervalsToDurations));
         }
         let state = state.build();
         let context = SessionContext::new_with_state(state);

@@ -230,3 +230,20 @@ async fn files_that_overlap_are_not_read_by_symbol() {
     let plan = plan_of(&apart.engine(), "crossovers").await;
     assert!(plan.contains("SymbolScan: 5 symbols of 9 files"), "{plan}");
 }
+
+/// Would catch an interval that is added row by row after all.
+#[tokio::test]
+async fn intervals_of_fixed_length_are_durations() {
+    let engine = lake(1, &[70], Cut::Days).engine();
+    let plan_of = async |interval: &str| {
+        plan(&engine, &format!("SELECT 1 FROM stock_data_table WHERE \"timestamp\" + {interval} > ingested_at")).await
+    };
+    for (interval, millis) in [("INTERVAL '45' SECOND", 45_000), ("INTERVAL '1' DAY", 86_400_000)] {
+        let plan = plan_of(interval).await;
+        assert!(plan.contains(&format!("FilterExec: timestamp@0 + {millis} >")), "{plan}");
+    }
+    for interval in ["INTERVAL '1' MONTH", "INTERVAL '0.0001' SECOND"] {
+        let plan = plan_of(interval).await;
+        assert!(plan.contains("FilterExec: timestamp@0 + IntervalMonthDayNano"), "{plan}");
+    }
+}
