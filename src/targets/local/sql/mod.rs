@@ -6,6 +6,7 @@
 mod best;
 mod bind;
 mod first;
+mod footers;
 mod functions;
 mod intervals;
 mod notes;

@@ -247,3 +247,31 @@ async fn intervals_of_fixed_length_are_durations() {
         assert!(plan.contains("FilterExec: timestamp@0 + IntervalMonthDayNano"), "{plan}");
     }
 }
+
+/// Would catch footers that are not asked, or of which too much is believed.
+#[tokio::test]
+async fn files_whose_footers_exclude_the_filter_are_not_read() {
+    let mut lake = Lake::new()
+        .with(&[("A", "2026-11-18T10:00:00Z", "5", 1)])
+        .with(&[("A", "2026-11-19T10:00:00Z", "7", 2), ("B", "2026-11-19T10:00:00Z", "9", 3)]);
+    lake.add(vec![quote_with("A", "2026-11-20T10:00:00Z", "8", 4, r#","previous_close":4,"source":"yahoo""#)]);
+    let each = |files: &[usize]| files.iter().map(|file| lake.files[*file].bytes).sum::<u64>();
+    let engine = lake.engine();
+    for (filter, files) in [
+        ("anomaly", &[2][..]),
+        ("NOT anomaly", &[0, 1]),
+        ("price > 6", &[1, 2]),
+        ("price > 6 AND dt < '2026-11-20'", &[1]),
+        ("price > 10", &[]),
+        ("previous_close IS NULL", &[0, 1]),
+        ("open IS NOT NULL", &[]),
+        ("price = 5 OR change_percent > 50", &[0, 2]),
+        ("price = 5 OR dt = '2026-11-20'", &[0, 1, 2]),
+        ("source = 'yahoo'", &[0, 1, 2]),
+        ("currency IS NULL", &[0, 1, 2]),
+        ("price + 1 = 6", &[0, 1, 2]),
+    ] {
+        let answer = engine.query(&format!("SELECT * FROM stock_data_table WHERE {filter}"), &[]).await;
+        assert_eq!(answer.expect("an answer").bytes, each(files), "{filter}");
+    }
+}
