@@ -8,6 +8,7 @@ mod bind;
 mod first;
 mod footers;
 mod functions;
+mod grouped;
 mod intervals;
 mod notes;
 mod ordered;
@@ -157,6 +158,7 @@ impl Engine {
             rules.insert(0, Arc::new(ordered::ChooseScan));
             rules.push(Arc::new(within::UseSortWithin));
             rules.push(Arc::new(window::UseSortedWindow));
+            rules.push(Arc::new(grouped::UseGroupRuns));
             state = state
                 .with_physical_optimizer_rules(rules)
                 .with_optimizer_rule(Arc::new(intervals::IntervalsToDurations));

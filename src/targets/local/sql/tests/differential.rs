@@ -205,8 +205,13 @@ async fn saved_queries_use_the_operators() {
     }
     // Above groups, which are made file by file.
     for (name, operators) in [
-        ("daily-trend", &["SortedWindow: sum of 5, sum of 20, row_number by"][..]),
-        ("volatility", &["SortedWindow: deviation of 20 by"]),
+        (
+            "daily-trend",
+            &["SortedWindow: sum of 5, sum of 20, row_number by", "GroupRuns: parts of groups by [symbol"][..],
+        ),
+        ("volatility", &["SortedWindow: deviation of 20 by", "GroupRuns: parts of groups by [symbol"]),
+        ("top-movers", &["GroupRuns: parts of groups by [symbol"]),
+        ("data-quality", &["GroupRuns: groups by [symbol"]),
     ] {
         let plan = plan_of(&engine, name).await;
         for operator in operators {
@@ -229,6 +234,24 @@ async fn files_that_overlap_are_not_read_by_symbol() {
     let apart = lake(1, &[70, 1, 40, 0, 25, 33], Cut::Apart);
     let plan = plan_of(&apart.engine(), "crossovers").await;
     assert!(plan.contains("SymbolScan: 5 symbols of 9 files"), "{plan}");
+}
+
+/// Would catch a symbol that is taken for one run although another comes between, where a filter puts what is left of
+/// several files into one batch.
+#[tokio::test]
+async fn symbols_of_several_files_in_a_batch_stay_apart() {
+    let mut lake = Lake::new();
+    for day in 1..=4 {
+        let of = |symbol, rows: u64| {
+            (0..rows).map(move |i| quote(symbol, &format!("2026-11-0{day}T10:0{i}:00Z"), "1", 10 * day + i))
+        };
+        lake.add(of("A", 5).chain(of("B", 1)).collect());
+    }
+    let tuning = Tuning { partitions: 2, ..Tuning::default() };
+    let engine = Engine::with(lake.files.clone(), MEMORY, tuning).expect("an engine");
+    let sql = "SELECT symbol, count(*) FROM stock_data_table WHERE price > 0 GROUP BY symbol ORDER BY symbol";
+    assert!(plan(&engine, sql).await.contains("GroupRuns: parts of groups"));
+    assert_eq!(rows(&engine, sql).await, ["A,20", "B,4"]);
 }
 
 /// Would catch an interval that is added row by row after all.
