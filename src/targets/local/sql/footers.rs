@@ -5,7 +5,7 @@
 //! Here footers are read before, side by side, and files that cannot matter leave the plan. What was read is kept for
 //! those that stay.
 
-use super::LakeFile;
+use super::{LakeFile, threads::side_by_side};
 use datafusion::{
     arrow::{
         array::{ArrayRef, BooleanArray, UInt64Array},
@@ -19,25 +19,14 @@ use datafusion::{
     },
     physical_optimizer::pruning::PruningPredicate,
 };
-use std::{collections::HashSet, fs::File, sync::Arc, thread};
+use std::{collections::HashSet, fs::File, sync::Arc};
 
 /// Of more files the footers would take too much memory, or be read twice.
 pub(super) const MOST_FILES: usize = 1024;
 
 /// Reads the footers of these files, by so many threads. A file that cannot be read has none: its scan says why.
 pub(super) fn read(files: &[&LakeFile], threads: usize) -> Vec<Option<Arc<ParquetMetaData>>> {
-    let each = files.len().div_ceil(threads.max(1)).max(1);
-    let all = |files: &[&LakeFile]| files.iter().map(|file| footer(file)).collect::<Vec<_>>();
-    thread::scope(|scope| {
-        let mut shares = files.chunks(each);
-        let first = shares.next().unwrap_or_default();
-        let others: Vec<_> = shares.map(|files| (files.len(), scope.spawn(move || all(files)))).collect();
-        let mut read = all(first);
-        for (files, others) in others {
-            read.extend(others.join().unwrap_or_else(|_| vec![None; files]));
-        }
-        read
-    })
+    side_by_side(files, threads, |file| footer(file))
 }
 
 fn footer(file: &LakeFile) -> Option<Arc<ParquetMetaData>> {

@@ -14,6 +14,7 @@ mod notes;
 mod ordered;
 mod table;
 mod text;
+mod threads;
 mod times;
 mod window;
 mod within;
