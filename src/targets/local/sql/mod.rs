@@ -6,11 +6,15 @@
 mod best;
 mod bind;
 mod first;
+mod footers;
 mod functions;
+mod grouped;
+mod intervals;
 mod notes;
 mod ordered;
 mod table;
 mod text;
+mod threads;
 mod times;
 mod window;
 mod within;
@@ -155,7 +159,10 @@ impl Engine {
             rules.insert(0, Arc::new(ordered::ChooseScan));
             rules.push(Arc::new(within::UseSortWithin));
             rules.push(Arc::new(window::UseSortedWindow));
-            state = state.with_physical_optimizer_rules(rules);
+            rules.push(Arc::new(grouped::UseGroupRuns));
+            state = state
+                .with_physical_optimizer_rules(rules)
+                .with_optimizer_rule(Arc::new(intervals::IntervalsToDurations));
         }
         let state = state.build();
         let context = SessionContext::new_with_state(state);

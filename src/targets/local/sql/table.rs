@@ -3,6 +3,7 @@
 use super::{
     LakeFile,
     first::FirstOfEach,
+    footers,
     ordered::{LakeScan, SymbolScan, Unopened},
 };
 use datafusion::{
@@ -20,24 +21,28 @@ use datafusion::{
         TableType,
         listing::PartitionedFile,
         physical_plan::{
-            FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource, parquet::CachedParquetFileReaderFactory,
+            FileGroup, FileScanConfig, FileScanConfigBuilder, ParquetSource,
+            parquet::{CachedParquetFileReaderFactory, CachedParquetMetaData},
         },
         source::DataSourceExec,
         table_schema::TableSchema,
     },
     error::Result,
-    execution::object_store::ObjectStoreUrl,
+    execution::{cache::cache_manager::CachedFileMetadataEntry, object_store::ObjectStoreUrl},
     logical_expr::{Expr, TableProviderFilterPushDown, utils::conjunction},
     object_store::{ObjectMeta, path::Path},
+    parquet::file::metadata::ParquetMetaData,
     physical_expr::PhysicalExpr,
     physical_optimizer::pruning::PruningPredicateBuilder,
     physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
 };
 use pipeline::lake::schema as file_schema;
-use std::sync::Arc;
+use std::{iter::zip, sync::Arc};
 
 /// The day, which is the name of a file's folder and no column of it.
 const DAY: &str = "dt";
+/// What of its quotes the list of files knows bounds of, or has in an order that footers say nothing of.
+const LISTED: [&str; 3] = [DAY, "symbol", "timestamp"];
 /// What an identity is, beside the day that follows from it.
 const IDENTITY: [&str; 2] = ["symbol", "timestamp"];
 /// As much of a file's end as is read at once, in bytes: the footer of all but the largest files.
@@ -58,19 +63,19 @@ pub(super) struct LakeTable {
     schema: TableSchema,
     /// In the order of time.
     files: Vec<File>,
-    /// Whether scans can be turned into ones by symbol.
-    by_symbol: bool,
+    /// Whether footers are read before the files, and scans can be turned into ones by symbol.
+    own_ways: bool,
 }
 
 impl LakeTable {
-    /// The table of these files. With `by_symbol` its scans are such as [`super::ordered`] has.
-    pub(super) fn new(mut files: Vec<LakeFile>, by_symbol: bool) -> Result<Self> {
+    /// The table of these files. With `own_ways` they are read as [`super::footers`] and [`super::ordered`] have it.
+    pub(super) fn new(mut files: Vec<LakeFile>, own_ways: bool) -> Result<Self> {
         files.sort_by(|a, b| (a.dt, a.first, a.last, &a.path).cmp(&(b.dt, b.first, b.last, &b.path)));
         let fields = file_schema().fields().iter().map(in_memory).collect::<Vec<_>>();
         let day = Arc::new(Field::new(DAY, DataType::Utf8View, false));
         let schema = TableSchema::builder(Arc::new(Schema::new(fields))).with_table_partition_cols(vec![day]).build();
         let files = files.into_iter().map(|file| File::new(file, schema.table_schema())).collect::<Result<_>>()?;
-        Ok(Self { schema, files, by_symbol })
+        Ok(Self { schema, files, own_ways })
     }
 
     /// The files that may have rows for the filters. Those on the day alone are applied exactly.
@@ -100,6 +105,38 @@ impl LakeTable {
             }
         }
         Ok(self.files.iter().zip(keep).filter_map(|(file, keep)| keep.then_some(file)).collect())
+    }
+
+    /// The files, none of which overlap, that may have rows for the filters by what their footers say.
+    fn pruned_by_footers<'a>(
+        &self,
+        session: &dyn Session,
+        files: Vec<&'a File>,
+        filters: &[Expr],
+    ) -> Result<Vec<&'a File>> {
+        // What the list says of the files has been looked at.
+        let more = filters.iter().filter(|filter| !names_only(filter, &LISTED)).cloned().collect();
+        let Some(filter) = self.physical(session, more)?.filter(|_| files.len() <= footers::MOST_FILES) else {
+            return Ok(files);
+        };
+        let schema = Arc::clone(self.schema.table_schema());
+        let filter = PruningPredicateBuilder::new().with_file_schema(schema).try_build(filter)?;
+        if filter.always_true() {
+            return Ok(files);
+        }
+        let listed: Vec<_> = files.iter().map(|file| &file.listed).collect();
+        let footers = footers::read(&listed, session.config().target_partitions());
+        let may_hold = footers::may_hold(&footers, self.schema.file_schema(), &filter)?;
+        let known = session.runtime_env().cache_manager.get_file_metadata_cache();
+        let keep = |((file, footer), may_hold): ((&'a File, Option<Arc<ParquetMetaData>>), bool)| {
+            if let Some(footer) = footer.filter(|_| may_hold) {
+                let object = &file.scanned.object_meta;
+                let footer = Arc::new(CachedParquetMetaData::new(footer));
+                known.put(&object.location, CachedFileMetadataEntry::new(object.clone(), footer));
+            }
+            may_hold.then_some(file)
+        };
+        Ok(zip(zip(files, footers), may_hold).filter_map(keep).collect())
     }
 
     fn physical(&self, session: &dyn Session, filters: Vec<Expr>) -> Result<Option<Arc<dyn PhysicalExpr>>> {
@@ -226,12 +263,15 @@ impl TableProvider for LakeTable {
         let (overlapping, single): (Vec<_>, Vec<_>) =
             overlapping(self.pruned(session, filters)?).into_iter().partition(|files| files.len() > 1);
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::new();
+        let mut single: Vec<_> = single.into_iter().flatten().collect();
+        if self.own_ways {
+            single = self.pruned_by_footers(session, single, filters)?;
+        }
         if !single.is_empty() {
-            let single: Vec<_> = single.into_iter().flatten().collect();
             let files = FileGroup::new(single.iter().map(|file| file.scanned.clone()).collect());
             let groups = files.split_files(session.config().target_partitions());
             let ordinary = self.reading(self.source(session)?, groups, columns.clone(), limit)?;
-            if self.by_symbol && overlapping.is_empty() {
+            if self.own_ways && overlapping.is_empty() {
                 let files = single.iter().map(|file| Arc::clone(&file.unopened)).collect();
                 return Ok(Arc::new(self.either_way(session, ordinary, files, columns, filters)?));
             }

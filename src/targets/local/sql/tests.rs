@@ -187,7 +187,8 @@ async fn files_that_cannot_matter_are_not_read() {
         ("substr(dt, 10) = '4'", 1),
         ("\"timestamp\" < timestamp '2026-11-03 00:00:00'", 2),
         ("\"timestamp\" BETWEEN timestamp '2026-11-03 10:00:00' AND timestamp '2026-11-04 09:00:00'", 1),
-        ("dt = '2026-11-03' AND price > 5", 1),
+        ("dt = '2026-11-03' AND price < 5", 1),
+        ("dt = '2026-11-03' AND price > 5", 0),
         ("dt > '2027'", 0),
     ] {
         let answer =

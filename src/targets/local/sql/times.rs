@@ -2,8 +2,8 @@
 
 use datafusion::{
     arrow::{
-        array::{ArrayRef, AsArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray},
-        compute::{DatePart, cast, date_part},
+        array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, StringArray, TimestampMillisecondArray},
+        compute::{DatePart, cast, date_part, try_binary},
         datatypes::{DataType, Int32Type, Int64Type, TimeUnit, TimestampMillisecondType},
     },
     common::{ScalarValue, exec_datafusion_err, exec_err, plan_err},
@@ -61,7 +61,7 @@ fn instants() -> DataType {
     DataType::Timestamp(TimeUnit::Millisecond, Some("+00:00".into()))
 }
 
-/// From columns of what a function takes to one of what it gives.
+/// From columns of what a function takes to one of what it gives. One of texts that are all the same has one row.
 type Call = fn(&[ArrayRef]) -> Result<ArrayRef>;
 
 /// A call, which is not compared: names are.
@@ -158,9 +158,13 @@ impl ScalarUDFImpl for Function {
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let constant = args.args.iter().all(|value| matches!(value, ColumnarValue::Scalar(_)));
-        let given = ColumnarValue::values_to_arrays(&args.args)?;
-        let columns = zip(&given, self.takes).map(|(column, takes)| Ok(cast(column, &takes.kind())?));
+        let is_constant = |value: &ColumnarValue| matches!(value, ColumnarValue::Scalar(_));
+        let constant = args.args.iter().all(is_constant);
+        let columns = zip(&args.args, self.takes).map(|(value, takes)| {
+            // A unit or a format is mostly the same in all rows, and then in one only.
+            let rows = if constant || *takes == Takes::Text && is_constant(value) { 1 } else { args.number_rows };
+            Ok(cast(&value.to_array(rows)?, &takes.kind())?)
+        });
         let columns = columns.collect::<Result<Vec<_>>>()?;
         if self.gives == Gives::LikeLast && matches!(args.return_field.data_type(), DataType::Date32 | DataType::Date64)
         {
@@ -197,14 +201,31 @@ fn arguments<const N: usize>(columns: &[ArrayRef]) -> Result<[&ArrayRef; N]> {
     }
 }
 
+/// The text that all rows have, if it is in one row alone.
+fn the_one(texts: &ArrayRef) -> Option<&str> {
+    texts.as_string::<i32>().iter().next().flatten().filter(|_| texts.len() == 1)
+}
+
+/// The texts, over and over.
+fn every(texts: &ArrayRef) -> impl Iterator<Item = Option<&str>> {
+    texts.as_string::<i32>().iter().cycle()
+}
+
 /// `date_diff(unit, a, b)`: the whole units from `a` to `b`, what is left over not counted.
 fn date_diff(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let [units, from, to] = arguments(columns)?;
-    let times = zip(from.as_primitive::<TimestampMillisecondType>(), to.as_primitive::<TimestampMillisecondType>());
-    let each = zip(units.as_string::<i32>(), times).map(|(name, (from, to))| {
-        let (Some(name), Some(from), Some(to)) = (name, from, to) else { return Ok(None) };
-        let whole = unit("date_diff", name)?.between(from, to);
-        Ok(Some(whole.ok_or_else(|| exec_datafusion_err!("date_diff: a time outside the calendar"))?))
+    let (from, to) = (from.as_primitive::<TimestampMillisecondType>(), to.as_primitive::<TimestampMillisecondType>());
+    let whole = |unit: Unit, from: i64, to: i64| {
+        unit.between(from, to).ok_or_else(|| exec_datafusion_err!("date_diff: a time outside the calendar"))
+    };
+    if let Some(name) = the_one(units) {
+        let unit = unit("date_diff", name)?;
+        let wholes: Int64Array = try_binary(from, to, |from, to| whole(unit, from, to).map_err(Into::into))?;
+        return Ok(Arc::new(wholes));
+    }
+    let each = zip(every(units), zip(from, to)).map(|(name, (from, to))| match (name, from, to) {
+        (Some(name), Some(from), Some(to)) => whole(unit("date_diff", name)?, from, to).map(Some),
+        _ => Ok(None),
     });
     Ok(Arc::new(each.collect::<Result<Int64Array>>()?))
 }
@@ -213,7 +234,7 @@ fn date_diff(columns: &[ArrayRef]) -> Result<ArrayRef> {
 fn date_add(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let [units, counts, times] = arguments(columns)?;
     let counted = zip(counts.as_primitive::<Int64Type>(), times.as_primitive::<TimestampMillisecondType>());
-    let each = zip(units.as_string::<i32>(), counted).map(|(name, (count, time))| {
+    let each = zip(every(units), counted).map(|(name, (count, time))| {
         let (Some(name), Some(count), Some(time)) = (name, count, time) else { return Ok(None) };
         let after = unit("date_add", name)?.after(time, count);
         Ok(Some(after.ok_or_else(|| exec_datafusion_err!("date_add: a time outside the calendar"))?))
@@ -224,7 +245,8 @@ fn date_add(columns: &[ArrayRef]) -> Result<ArrayRef> {
 /// `date_parse(text, format)`: the time that a text is in a format of MySQL's.
 fn date_parse(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let [texts, formats] = arguments(columns)?;
-    let each = zip(texts.as_string::<i32>(), formats.as_string::<i32>()).map(|pair| match pair {
+    let rows = if texts.len() == 1 { formats.len() } else { texts.len() };
+    let each = zip(every(texts), every(formats)).take(rows).map(|pair| match pair {
         (Some(text), Some(format)) => mysql::parse(text, format).map(Some),
         _ => Ok(None),
     });
@@ -235,7 +257,7 @@ fn date_parse(columns: &[ArrayRef]) -> Result<ArrayRef> {
 fn date_format(columns: &[ArrayRef]) -> Result<ArrayRef> {
     let [times, formats] = arguments(columns)?;
     let times = times.as_primitive::<TimestampMillisecondType>();
-    let each = zip(times, formats.as_string::<i32>()).map(|pair| match pair {
+    let each = zip(times, every(formats)).map(|pair| match pair {
         (Some(time), Some(format)) => mysql::format(time, format).map(Some),
         _ => Ok(None),
     });

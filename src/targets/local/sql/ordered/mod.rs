@@ -10,6 +10,7 @@ mod runs;
 
 pub(super) use runs::Unopened;
 
+use super::threads::side_by_side;
 use datafusion::{
     arrow::{
         array::{AsArray, RecordBatch, StringViewArray},
@@ -84,9 +85,8 @@ impl LakeScan {
         if self.files.len() > MOST_FILES || bytes > MOST_BYTES {
             return Ok(None);
         }
-        let Some(files) = self.files.iter().map(|file| file.open(&self.file_schema)).collect::<Option<Vec<_>>>() else {
-            return Ok(None);
-        };
+        let files = side_by_side(&self.files, self.partitions, |file| file.open(&self.file_schema));
+        let Some(files) = files.into_iter().collect::<Option<Vec<_>>>() else { return Ok(None) };
         let mut rows: BTreeMap<Arc<str>, usize> = BTreeMap::new();
         for run in files.iter().flat_map(|file| &file.runs) {
             *rows.entry(Arc::clone(&run.symbol)).or_default() += run.rows.len();

@@ -86,7 +86,7 @@ impl SortedWindow {
 }
 
 /// Whether values of the type are equal in one way only, as floating point numbers are not.
-fn is_plain(kind: &DataType) -> bool {
+pub(super) fn is_plain(kind: &DataType) -> bool {
     kind.is_integer()
         || kind.is_string()
         || matches!(kind, DataType::Boolean | DataType::Timestamp(..) | DataType::Date32 | DataType::Decimal128(..))

@@ -3,7 +3,7 @@
 use datafusion::{
     arrow::{
         array::{ArrayRef, make_comparator},
-        compute::SortOptions,
+        compute::{SortOptions, partition},
     },
     error::Result,
 };
@@ -27,17 +27,8 @@ pub(in super::super) struct Partitions {
 impl Partitions {
     /// The parts of the next batch, from its keys, which are sorted.
     pub(in super::super) fn next(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<Part>> {
-        let mut parts = Vec::new();
-        if rows == 0 {
-            return Ok(parts);
-        }
-        let mut begins = match &self.last {
-            None => true,
-            Some(last) => !are_same(last, keys)?(0, 0),
-        };
         let same = are_same(keys, keys)?;
-        let mut start = 0;
-        while start < rows {
+        self.parts(keys, rows, |start| {
             // Steps that double, up to the first row that differs or the end; then halves.
             let mut step = 1;
             while start + step < rows && same(start, start + step) {
@@ -48,6 +39,30 @@ impl Partitions {
                 let middle = equal.midpoint(end);
                 if same(start, middle) { equal = middle } else { end = middle }
             }
+            end
+        })
+    }
+
+    /// The parts of the next batch, in which keys that are equal may have others between them.
+    pub(in super::super) fn next_unsorted(&mut self, keys: &[ArrayRef], rows: usize) -> Result<Vec<Part>> {
+        let ranges = if rows == 0 { Vec::new() } else { partition(keys)?.ranges() };
+        let mut ends = ranges.into_iter().map(|range| range.end);
+        self.parts(keys, rows, |_| ends.next().unwrap_or(rows))
+    }
+
+    /// The parts of the next batch; `end` gives where the one ends that begins at a row.
+    fn parts(&mut self, keys: &[ArrayRef], rows: usize, mut end: impl FnMut(usize) -> usize) -> Result<Vec<Part>> {
+        let mut parts = Vec::new();
+        if rows == 0 {
+            return Ok(parts);
+        }
+        let mut begins = match &self.last {
+            None => true,
+            Some(last) => !are_same(last, keys)?(0, 0),
+        };
+        let mut start = 0;
+        while start < rows {
+            let end = end(start);
             parts.push(Part { rows: start..end, begins });
             begins = true;
             start = end;
@@ -79,28 +94,45 @@ mod tests {
         fn parts_are_the_runs_of_equal_keys(
             runs in proptest::collection::vec((0..3_u8, proptest::option::of(0..2_i64), 1..40_usize), 0..20),
             batch in 1..70_usize,
+            sorted in any::<bool>(),
         ) {
             let mut keys: Vec<_> = runs
                 .iter()
                 .flat_map(|(a, b, times)| vec![(["", "x", "longer than fits into a view"][*a as usize], *b); *times])
                 .collect();
-            keys.sort();
-            let mut found: Vec<Vec<(&str, Option<i64>)>> = Vec::new();
-            let mut partitions = Partitions::default();
-            for keys in keys.chunks(batch) {
-                let columns: [ArrayRef; 2] = [
-                    Arc::new(StringViewArray::from_iter_values(keys.iter().map(|key| key.0))),
-                    Arc::new(keys.iter().map(|key| key.1).collect::<Int64Array>()),
-                ];
-                for part in partitions.next(&columns, keys.len()).expect("parts") {
-                    if part.begins {
-                        found.push(Vec::new());
-                    }
-                    found.last_mut().expect("a beginning").extend(&keys[part.rows]);
-                }
+            if sorted {
+                keys.sort();
+                prop_assert_eq!(found(&keys, batch, Partitions::next), expected(&keys));
             }
-            let expected: Vec<_> = keys.chunk_by(|a, b| a == b).map(<[_]>::to_vec).collect();
-            prop_assert_eq!(found, expected);
+            prop_assert_eq!(found(&keys, batch, Partitions::next_unsorted), expected(&keys));
         }
+    }
+
+    type Key = (&'static str, Option<i64>);
+
+    fn expected(keys: &[Key]) -> Vec<Vec<Key>> {
+        keys.chunk_by(|a, b| a == b).map(<[_]>::to_vec).collect()
+    }
+
+    fn found(
+        keys: &[Key],
+        batch: usize,
+        next: fn(&mut Partitions, &[ArrayRef], usize) -> Result<Vec<Part>>,
+    ) -> Vec<Vec<Key>> {
+        let mut found: Vec<Vec<Key>> = Vec::new();
+        let mut partitions = Partitions::default();
+        for keys in keys.chunks(batch) {
+            let columns: [ArrayRef; 2] = [
+                Arc::new(StringViewArray::from_iter_values(keys.iter().map(|key| key.0))),
+                Arc::new(keys.iter().map(|key| key.1).collect::<Int64Array>()),
+            ];
+            for part in next(&mut partitions, &columns, keys.len()).expect("parts") {
+                if part.begins {
+                    found.push(Vec::new());
+                }
+                found.last_mut().expect("a beginning").extend(&keys[part.rows]);
+            }
+        }
+        found
     }
 }
