@@ -100,6 +100,12 @@ impl Cloud {
     }
 }
 
+/// What follows `1. `.
+fn numbered(line: &str) -> Option<&str> {
+    let (number, rest) = line.split_once(". ")?;
+    number.parse::<u32>().ok().map(|_| rest)
+}
+
 /// The days and signals of a history's crossovers.
 fn days_and_signals(header: &[String], rows: &[Vec<String>]) -> Vec<(String, String)> {
     let at = |name: &str| header.iter().position(|column| column == name).expect("a column");
@@ -130,10 +136,10 @@ fn saved_queries_work_in_athena_and_see_each_quote_once() {
         }
     }
     for (name, sql) in cloud.saved_queries() {
-        // Each `-- ?` line is a parameter; where a name comes again it stands alone.
+        // Each numbered line is a parameter; where a name comes again it stands alone.
         let mut kinds = std::collections::BTreeMap::new();
         let mut parameters = Vec::new();
-        for declared in sql.lines().filter_map(|line| line.strip_prefix("-- ? ")) {
+        for declared in sql.lines().filter_map(|line| numbered(line.strip_prefix("-- ")?)) {
             let (parameter, rest) = declared.split_once(' ').unwrap_or((declared, ""));
             let kind = rest.split(' ').next().filter(|kind| !kind.is_empty()).map(str::to_owned);
             let kind = kind.unwrap_or_else(|| String::clone(&kinds[parameter]));

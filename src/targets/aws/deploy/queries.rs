@@ -27,7 +27,7 @@ pub async fn synchronise(aws: &Aws, names: &Names, queries: &[SavedQuery]) -> Re
     let there = named(aws, &workgroup).await?;
     let mut done = Synchronised::default();
     for query in queries {
-        let text = sql::with_each_quote_once(&query.sql, &database);
+        let text = sql::with_each_quote_once(&numbered(&query.sql), &database);
         let description = format!("{}. {}", query.title, query.description);
         let description: String = description.chars().take(LONGEST_DESCRIPTION).collect();
         let old = match there.get(&query.name) {
@@ -47,6 +47,20 @@ pub async fn synchronise(aws: &Aws, names: &Names, queries: &[SavedQuery]) -> Re
         }
     }
     Ok(done)
+}
+
+/// The query with its parameters counted in its header, in the order in which Athena asks for them: the mark of a
+/// parameter itself is not to stand in a comment, where some readers of SQL count it too.
+fn numbered(sql: &str) -> String {
+    let mut count = 0;
+    let line = |line: &str| match line.strip_prefix("-- ? ") {
+        Some(declared) => {
+            count += 1;
+            format!("-- {count}. {declared}\n")
+        }
+        None => format!("{line}\n"),
+    };
+    sql.lines().map(line).collect()
 }
 
 /// The queries of a workgroup by name: id, text and description.
@@ -75,4 +89,16 @@ where
     E: aws_sdk_athena::error::ProvideErrorMetadata + std::error::Error + 'static,
 {
     failed(format!("the query '{name}' cannot be saved in Athena"), call, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Would catch a parameter that whoever opens the query in the console cannot tell.
+    #[test]
+    fn parameters_are_counted() {
+        let sql = "-- T\n-- D\n-- ? a date = newest\n-- ? n integer = 1\nSELECT ?, ?";
+        assert_eq!(numbered(sql), "-- T\n-- D\n-- 1. a date = newest\n-- 2. n integer = 1\nSELECT ?, ?\n");
+    }
 }
