@@ -64,9 +64,12 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
 fn local_only(settings: Settings, command: &str) -> Result<Settings, Error> {
     match settings.target {
         TargetName::Local => Ok(settings),
-        TargetName::Aws => Err(Error::new(format!("`{command}` is not there for AWS yet"))
-            .status(ExitStatus::Usage)
-            .hint("any producer can put quotes on the stream, and Athena's console has the saved queries; `stockpipe --target aws status` names both")),
+        TargetName::Aws => {
+            Err(Error::new(format!("`{command}` is not there for AWS yet")).status(ExitStatus::Usage).hint(
+                "any producer can put quotes on its stream, and Athena's console has the saved queries;\n\
+                 `stockpipe status --target aws` names both",
+            ))
+        }
     }
 }
 

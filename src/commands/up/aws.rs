@@ -334,9 +334,7 @@ impl Up<'_> {
                 Some("on-demand") => "the stream alone is $29.20",
                 _ => "a shard alone is $10.95",
             };
-            style::say(&format!(
-                "Cost        from now on, whether quotes come or not: {stream} a month (list, us-east-1)"
-            ));
+            style::say(&format!("Cost        {stream} a month, quotes or none (us-east-1, list price)"));
         }
         Ok(())
     }
