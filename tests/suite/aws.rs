@@ -3,5 +3,6 @@
 
 mod cloud;
 mod data;
+mod looks;
 mod stuck;
 mod up;
