@@ -11,6 +11,7 @@ use crate::{
     say,
     stack::Stack,
 };
+use pipeline::Timestamp;
 use serde_json::{Value, json};
 use std::{
     fs,
@@ -125,7 +126,7 @@ fn summed(text: &str) -> String {
     )
 }
 
-/// Sends the quotes and waits until each day is one file; gives the files.
+/// Sends the quotes, and one of the day after, and waits until each day is one file; gives the files.
 fn fill(stack: &Stack, quotes: u64, days: u64) -> Result<Vec<PathBuf>> {
     let mut sending = stack.command(&["stream", "--format", "json", "--speed", "max", "--start", START]);
     sending.args(["--source", &format!("synthetic:{SYMBOLS}"), "--interval", &format!("{STEP}s")]);
@@ -133,6 +134,12 @@ fn fill(stack: &Stack, quotes: u64, days: u64) -> Result<Vec<PathBuf>> {
         sending.args(["--count", &quotes.to_string()]);
         sending
     })?;
+    // Of the newest day only many files are merged, so a quote of the next one comes behind.
+    let next = Timestamp::parse(START).ok_or("no time")?.plus_millis(i64::try_from(days)? * 86_400_000);
+    let mut last = stack.command(&["stream", "--source", "synthetic:1", "--count", "1", "--start", &next.to_string()]);
+    last.args(["--speed", "max"]);
+    process::output(last)?;
+    let days = days + 1;
     // Whoever streams merges, every half minute.
     let mut idle = stack.command(&["stream", "--source", "replay:-"]);
     let mut idle = idle.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?;
