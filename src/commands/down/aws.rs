@@ -177,9 +177,6 @@ impl Down<'_> {
             shown("switching off what feeds the functions", mappings::disable(&self.aws, &mappings)).await?;
         }
         self.empty(&self.names.results_bucket()).await?;
-        if stack.state() == State::Review {
-            change_set::remove_review(&self.aws, &stack.id).await?;
-        }
         let token = change_set::token();
         let delete = self.aws.cloudformation().delete_stack().stack_name(&stack.id).client_request_token(&token);
         delete.send().await.map_err(|e| failed("the stack cannot be removed", "CloudFormation.DeleteStack", &e))?;

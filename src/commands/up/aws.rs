@@ -130,7 +130,9 @@ impl Up<'_> {
         wanted.template = uploaded.text();
         let state = stack.as_ref().map(Stack::state);
         let proposed = shown("planning", change_set::propose(&self.aws, &wanted, state)).await;
-        uploaded.remove(&self.aws).await?;
+        if let Err(error) = uploaded.remove(&self.aws).await {
+            style::say(&style::warning(&error.to_string()));
+        }
         match proposed? {
             Proposed::Nothing => match before {
                 Some(_) => after::unchanged(self).await,
@@ -211,13 +213,13 @@ impl Up<'_> {
                 return Ok(ExitStatus::Done);
             }
             Err(error) => {
-                change_set::discard(&self.aws, &change_set).await?;
+                self.take_back(&change_set).await;
                 return Err(error);
             }
         };
         let token = change_set::token();
         if let Err(error) = change_set::execute(&self.aws, &change_set, &token).await {
-            change_set::discard(&self.aws, &change_set).await?;
+            self.take_back(&change_set).await;
             return Err(error);
         }
         if self.arguments.no_wait {
@@ -237,6 +239,13 @@ impl Up<'_> {
                 Ok(ExitStatus::Partial)
             }
             Ended::Left => Ok(LEFT),
+        }
+    }
+
+    /// Leaves no plan behind after a failure, which is what is reported: that the plan stays is said beside it.
+    async fn take_back(&self, change_set: &ChangeSet) {
+        if let Err(error) = change_set::discard(&self.aws, change_set).await {
+            style::say(&style::warning(&error.to_string()));
         }
     }
 

@@ -67,14 +67,21 @@ fn an_update_that_fails_is_rolled_back() {
     cloud.run(&["up", "--yes"]).expect(0).says(&["Updated. Next: "]);
 }
 
-/// Would catch a plan that somebody left half way being in the way, or being removed while they look at it.
+/// Would catch a plan that somebody left half way being in the way of `up`, or `down` waiting for ever for its removal.
 #[test]
 fn a_stack_that_was_only_planned_is_no_obstacle() {
     let cloud = Cloud::new();
-    let create = cloud.cloudformation().create_change_set().stack_name("stockpipe").change_set_name("theirs");
-    let create = create.change_set_type(aws_sdk_cloudformation::types::ChangeSetType::Create);
-    cloud.ask(create.template_body(waiting(1)).send()).expect("a change set");
+    let theirs = || {
+        let create = cloud.cloudformation().create_change_set().stack_name("stockpipe").change_set_name("theirs");
+        let create = create.change_set_type(aws_sdk_cloudformation::types::ChangeSetType::Create);
+        cloud.ask(create.template_body(waiting(1)).send()).expect("a change set");
+    };
+    theirs();
     assert_eq!(cloud.status("stockpipe"), "REVIEW_IN_PROGRESS");
+    cloud.run(&["down", "--yes"]).expect(0);
+    assert_eq!(cloud.status("stockpipe"), "");
+
+    theirs();
     cloud.run(&["up"]).expect(3);
     cloud.run(&["up", "--yes"]).expect(0).says(&["Ready. Next: "]);
     assert_eq!(cloud.status("stockpipe"), "CREATE_COMPLETE");
