@@ -8,17 +8,20 @@ use crate::{
     error::{Error, ExitStatus},
     report::style::visible,
 };
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 use std::{
     fs, io,
     path::{Path, PathBuf},
-    time::Duration,
+    thread,
+    time::{Duration, Instant},
 };
 
 /// Pages written ahead before they are folded back: 64 MB. Smaller ones cost throughput, larger ones memory maps.
 const AUTOCHECKPOINT_PAGES: u32 = 16_000;
 /// How long to wait for another process's transaction.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(20);
+/// Before what was refused without waiting is tried again.
+const BUSY_PAUSE: Duration = Duration::from_millis(5);
 
 /// Locked by whoever writes to the stack, and by `down` alone.
 const LOCK: &str = "lock";
@@ -281,7 +284,14 @@ impl Folder {
              PRAGMA temp_store = MEMORY; PRAGMA wal_autocheckpoint = {AUTOCHECKPOINT_PAGES};
              PRAGMA journal_size_limit = 134217728;"
         );
-        db.execute_batch(&pragmas).map_err(broken)?;
+        // Two that make a file write ahead at once refuse each other without waiting: neither may wait for the other.
+        let since = Instant::now();
+        while let Err(error) = db.execute_batch(&pragmas) {
+            if error.sqlite_error_code() != Some(ErrorCode::DatabaseBusy) || since.elapsed() > BUSY_TIMEOUT {
+                return Err(broken(error));
+            }
+            thread::sleep(BUSY_PAUSE);
+        }
         let known = schema.version();
         // Asked first without a transaction of its own, which would wait for every other one.
         if schema::user_version(&db).map_err(broken)? < known {
