@@ -9,7 +9,10 @@ use crate::{
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::style::{self, STRONG, count},
-    targets::local::{Local, Options, state::Folder},
+    targets::{
+        Target,
+        local::{Local, Options, state::Folder},
+    },
 };
 use std::{env, fs, path::PathBuf, time::Instant};
 

@@ -6,26 +6,23 @@ use crate::{
     report::{style, table::Writer},
     rows::{Column, ColumnKind, Row},
     settings::Settings,
-    targets::local::Local,
 };
 use pipeline::Item;
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Latest) -> Result<ExitStatus, Error> {
-    let local = Local::new(settings.folder());
     let symbols = super::symbols(&arguments.symbols)?;
-    super::catch_up(&local)?;
-    let status = super::check_known(&local, &symbols)?;
-    let items = local.latest(&symbols)?;
+    let target = super::ready(settings)?;
+    let status = super::check_known(settings, &*target, &symbols)?;
+    let items = target.latest(&symbols)?;
     let mut writer = Writer::stdout(settings.format.into(), columns())?;
     for item in &items {
         writer.row(row(item))?;
     }
     writer.finish()?;
     if items.is_empty() {
-        let flag = local.folder().stack_flag();
         style::say("No quote is in the table: none came yet, or all have expired.");
-        style::say(&style::hint(&format!("the lake keeps all: stockpipe query{flag} daily-trend")));
+        style::say(&style::hint(&format!("the lake keeps all: stockpipe query{} daily-trend", settings.flags())));
     }
     Ok(status)
 }

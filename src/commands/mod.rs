@@ -24,10 +24,15 @@ use crate::{
     report::{progress::Progress, style, table},
     settings::Settings,
     sources,
-    targets::local::{self, Drained, Local, consumers::Event},
+    targets::{
+        Target,
+        aws::{Aws, deployed::Deployed},
+        local::{self, Drained, Local, consumers::Event},
+    },
 };
 use pipeline::{Date, Raised, Symbol, Timestamp};
 use std::{
+    collections::HashSet,
     io::{self, BufRead, IsTerminal},
     ops::{Deref, Range},
     sync::mpsc,
@@ -45,8 +50,8 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Up(up) => up::run(&settings()?, &up),
         Command::Stream(stream) => stream::run(&local("stream")?, &stream),
         Command::Query(query) => query::run(&local("query")?, &query),
-        Command::Latest(latest) => latest::run(&local("latest")?, &latest),
-        Command::Signals(signals) => signals::run(&local("signals")?, &signals),
+        Command::Latest(latest) => latest::run(&settings()?, &latest),
+        Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&local("tail")?, &tail),
         Command::Replay(replay) => replay::run(&local("replay")?, &replay),
         Command::Doctor => doctor::run(&settings()?),
@@ -71,6 +76,23 @@ fn local_only(settings: Settings, command: &str) -> Result<Settings, Error> {
             ))
         }
     }
+}
+
+/// The pipeline, ready to be asked: what waits locally is stored before.
+fn ready(settings: &Settings) -> Result<Box<dyn Target>, Error> {
+    Ok(match settings.target {
+        TargetName::Local => {
+            let local = Local::new(settings.folder());
+            catch_up(&local)?;
+            Box::new(local)
+        }
+        TargetName::Aws => Box::new(deployed(settings)?),
+    })
+}
+
+/// The pipeline on AWS.
+fn deployed(settings: &Settings) -> Result<Deployed, Error> {
+    Deployed::find(&settings.stack, async |aws: &Aws| status::no_stack(aws, settings).await)
 }
 
 /// Runs what takes its time elsewhere, to its end.
@@ -234,26 +256,42 @@ fn alert_line(raised: &Raised) -> String {
     }
 }
 
-/// Which of these symbols the stack does not know: an error where it knows none of them, a note where it knows some.
-fn check_known(local: &Local, symbols: &[Symbol]) -> Result<ExitStatus, Error> {
-    say_unknown(local, symbols, &local.unknown(symbols)?)
+/// Which of these symbols the pipeline does not know: an error where it knows none of them, a note where it knows some.
+fn check_known(settings: &Settings, target: &dyn Target, symbols: &[Symbol]) -> Result<ExitStatus, Error> {
+    if symbols.is_empty() {
+        return Ok(ExitStatus::Done);
+    }
+    say_unknown(settings, target, symbols, &unknown(target, symbols)?)
+}
+
+/// Those symbols that the pipeline does not know.
+fn unknown<S: Deref<Target = str> + Clone>(target: &dyn Target, symbols: &[S]) -> Result<Vec<S>, Error> {
+    if symbols.is_empty() {
+        return Ok(Vec::new());
+    }
+    let known: HashSet<String> = target.symbols()?.into_iter().collect();
+    Ok(symbols.iter().filter(|symbol| !known.contains(&***symbol)).cloned().collect())
 }
 
 /// As [`check_known`], where it is found out already which of them are unknown.
-fn say_unknown<S: Deref<Target = str>>(local: &Local, symbols: &[S], unknown: &[S]) -> Result<ExitStatus, Error> {
+fn say_unknown<S: Deref<Target = str>>(
+    settings: &Settings,
+    target: &dyn Target,
+    symbols: &[S],
+    unknown: &[S],
+) -> Result<ExitStatus, Error> {
     if unknown.is_empty() {
         return Ok(ExitStatus::Done);
     }
     let named = unknown.iter().map(|s| format!("'{}'", style::visible(s))).collect::<Vec<_>>().join(", ");
-    let what = format!("there is no quote of {named} in stack '{}'", local.folder().name());
-    let known = local.symbols()?;
+    let what = format!("there is no quote of {named} in stack '{}'", settings.stack);
+    let known = target.symbols()?;
     let nearest = unknown.first().and_then(|unknown| nearest(unknown, known.iter().map(String::as_str)));
     let hint = match (nearest, known.is_empty()) {
         (Some(nearest), _) => format!("did you mean {nearest}?"),
-        (None, true) => format!(
-            "nothing was streamed yet: stockpipe stream --source synthetic{} sends something",
-            local.folder().stack_flag()
-        ),
+        (None, true) => {
+            format!("nothing was streamed yet: stockpipe stream --source synthetic{} sends something", settings.flags())
+        }
         (None, false) => format!("it has {}", shortened(&known)),
     };
     if unknown.len() == symbols.len() {

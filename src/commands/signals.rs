@@ -2,15 +2,15 @@
 
 use crate::{
     cli,
-    cli::Format,
+    cli::{Format, TargetName},
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::{style, table::Writer},
     rows::{Column, ColumnKind, Row},
     settings::Settings,
-    targets::local::Local,
+    targets::Target,
 };
-use pipeline::{Date, Raised, Signal, Timestamp};
+use pipeline::{Date, Raised, Signal, Symbol, Timestamp};
 use std::{
     io::{self, Write},
     thread,
@@ -22,19 +22,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Signals) -> Result<ExitStatus, Error> {
-    let local = Local::new(settings.folder());
     let symbols = super::symbols(&arguments.symbols)?;
     let since = arguments.since.as_deref().map(parse_since).transpose()?;
-    super::catch_up(&local)?;
+    let target = super::ready(settings)?;
     // Who follows may wait for a symbol that has yet to come.
-    let status = if arguments.follow { ExitStatus::Done } else { super::check_known(&local, &symbols)? };
     if arguments.follow {
-        let wanted = |signal: &Signal| {
-            (symbols.is_empty() || symbols.contains(&signal.symbol)) && since.is_none_or(|t| signal.timestamp >= t)
-        };
-        return follow(settings, &local, wanted);
+        return follow(settings, &*target, &symbols, since);
     }
-    let signals = local.signals(&symbols, since)?;
+    let status = super::check_known(settings, &*target, &symbols)?;
+    let signals = target.signals(&symbols, since)?;
     let mut writer = Writer::stdout(settings.format.into(), columns())?;
     for signal in &signals {
         writer.row(row(signal))?;
@@ -47,7 +43,12 @@ pub fn run(settings: &Settings, arguments: &cli::Signals) -> Result<ExitStatus, 
 }
 
 /// Prints the signals there are, then each new one at once, a line each.
-fn follow(settings: &Settings, local: &Local, wanted: impl Fn(&Signal) -> bool) -> Result<ExitStatus, Error> {
+fn follow(
+    settings: &Settings,
+    target: &dyn Target,
+    symbols: &[Symbol],
+    since: Option<Timestamp>,
+) -> Result<ExitStatus, Error> {
     let interrupt = Interrupt::listen()?;
     let mut out = anstream::stdout();
     if settings.format == Format::Csv {
@@ -63,21 +64,22 @@ fn follow(settings: &Settings, local: &Local, wanted: impl Fn(&Signal) -> bool) 
             }
         }
     };
-    // One read gives the signals and where the next ones begin: none is missed or shown twice.
-    let (mut before, mut mark) = local.signals_after(0)?;
+    let mut new = target.new_signals(symbols)?;
+    let mut before = new.next()?;
     before.sort_by(|a, b| (&a.symbol, a.timestamp).cmp(&(&b.symbol, b.timestamp)));
-    for signal in before.iter().filter(|s| wanted(s)) {
-        line(&mut out, signal)?;
-    }
-    out.flush()?;
-    style::say("Following; Ctrl-C ends. Alerts come while a `stockpipe stream` runs.");
-    while !interrupt.is_set() {
-        let (signals, newest) = local.signals_after(mark)?;
-        mark = newest;
-        for signal in signals.iter().filter(|s| wanted(s)) {
+    let mut print = |signals: &[Signal]| -> Result<(), Error> {
+        for signal in signals.iter().filter(|signal| since.is_none_or(|since| signal.timestamp >= since)) {
             line(&mut out, signal)?;
         }
-        out.flush()?;
+        Ok(out.flush()?)
+    };
+    print(&before)?;
+    style::say(match settings.target {
+        TargetName::Local => "Following; Ctrl-C ends. Alerts come while a `stockpipe stream` runs.",
+        TargetName::Aws => "Following; Ctrl-C ends.",
+    });
+    while !interrupt.is_set() {
+        print(&new.next()?)?;
         thread::sleep(LOOK_EVERY);
     }
     Ok(ExitStatus::Done)

@@ -68,7 +68,7 @@ pub fn run(settings: &Settings, arguments: &cli::Tail) -> Result<ExitStatus, Err
         style::say("Nothing has flowed through the stream yet, or nothing since then.");
     }
     let unseen = arguments.symbols.iter().filter(|s| !printer.keys.contains(s.as_str())).cloned().collect::<Vec<_>>();
-    super::say_unknown(&local, &arguments.symbols, &local.unknown(&unseen)?)
+    super::say_unknown(settings, &local, &arguments.symbols, &super::unknown(&local, &unseen)?)
 }
 
 /// Writes lines to standard output, each batch at once.

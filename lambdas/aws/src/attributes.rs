@@ -58,9 +58,9 @@ impl Attributes for HashMap<String, StreamAttribute> {
     }
 }
 
-/// An item of the table that is not as process writes it.
+/// An item of a table that is not as the functions write it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{symbol} at {timestamp}: the item's attribute `{attribute}` is missing, or not as ProcessStockData writes it")]
+#[error("{symbol} at {timestamp}: the item's attribute `{attribute}` is missing, or not as the functions write it")]
 pub struct DamagedItem {
     /// What the item is of, as far as it says.
     pub symbol: String,

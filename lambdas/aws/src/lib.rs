@@ -27,4 +27,4 @@ pub use objects::Bucket;
 pub use quotes::QuotesTable;
 pub use report::Report;
 pub use settings::{Settings, SettingsError};
-pub use signals::{SignalsTable, Tables};
+pub use signals::{REGISTER, SIGNAL, SignalsTable, Tables, signal};

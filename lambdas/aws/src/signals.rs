@@ -4,7 +4,7 @@
 //! of the partition `*`, which can be no symbol, whose `id` is the symbol.
 
 use crate::{
-    CallError, Calls, QuotesTable,
+    CallError, Calls, DamagedItem, QuotesTable,
     attributes::{Attributes, number, string},
     quotes::holder,
 };
@@ -14,14 +14,17 @@ use aws_sdk_dynamodb::{
 };
 use futures::{StreamExt, TryStreamExt, stream};
 use pipeline::{
-    Asked, Head, Item, PortError, Put, Raised, RecordSequence, Signals, Symbol, Table, Timestamp, trend::Anomaly,
+    Asked, Average, Direction, Head, Item, PortError, Price, Put, Raised, RecordSequence, Signal, Signals, Symbol,
+    Table, Timestamp, trend::Anomaly,
 };
 use std::collections::{HashMap, HashSet};
 
 /// Calls that are under way at once.
 const CALLS: usize = 32;
-/// The partition of the register of symbols.
-const REGISTER: &str = "*";
+/// The partition of the register of symbols, whose sort key is the symbol.
+pub const REGISTER: &str = "*";
+/// What the sort key of every signal begins with; its market time follows.
+pub const SIGNAL: &str = "signal#";
 
 /// The signals table, for one invocation.
 #[derive(Clone, Debug)]
@@ -147,7 +150,7 @@ impl Table for Tables {
 
 fn key(raised: &Raised) -> (&Symbol, String) {
     match raised {
-        Raised::Signal(s) => (&s.symbol, format!("signal#{}#{}", s.timestamp, s.direction.as_str())),
+        Raised::Signal(s) => (&s.symbol, format!("{SIGNAL}{}#{}", s.timestamp, s.direction.as_str())),
         Raised::Anomaly(a) => (&a.symbol, format!("anomaly#{}", a.session)),
     }
 }
@@ -178,4 +181,29 @@ fn recorded(raised: &Raised) -> HashMap<String, AttributeValue> {
         }
     }
     map
+}
+
+/// The signal that these are the attributes of.
+///
+/// # Errors
+/// When one is missing or no such value.
+pub fn signal(map: &impl Attributes) -> Result<Signal, DamagedItem> {
+    read(map).map_err(|attribute| DamagedItem {
+        symbol: map.string("symbol").unwrap_or("?").to_owned(),
+        timestamp: map.string("timestamp").unwrap_or("?").to_owned(),
+        attribute,
+    })
+}
+
+fn read(map: &impl Attributes) -> Result<Signal, &'static str> {
+    let average = |name| map.number(name).and_then(Average::parse).ok_or(name);
+    Ok(Signal {
+        symbol: map.string("symbol").and_then(|text| Symbol::parse(text).ok()).ok_or("symbol")?,
+        timestamp: map.string("timestamp").and_then(Timestamp::parse).ok_or("timestamp")?,
+        direction: map.string("signal").and_then(Direction::parse).ok_or("signal")?,
+        price: map.number("price").and_then(|text| Price::parse(text).ok()).ok_or("price")?,
+        sma_5: average("sma_5")?,
+        sma_20: average("sma_20")?,
+        alert: map.flag("alert").ok_or("alert")?,
+    })
 }

@@ -118,6 +118,19 @@ impl FromIterator<Price> for Window {
     }
 }
 
+impl Average {
+    /// The average that this text is, as it is displayed; none where it is none.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let is_digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || whole.len() > 18 || part.len() > 10 || !is_digits(whole) || !is_digits(part) {
+            return None;
+        }
+        format!("{whole}{part:0<10}").parse().ok().map(Self)
+    }
+}
+
 impl std::fmt::Display for Average {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut text = Vec::new();
@@ -143,6 +156,12 @@ impl Direction {
             Self::Buy => "BUY",
             Self::Sell => "SELL",
         }
+    }
+
+    /// What [`Self::as_str`] gives of it.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Buy, Self::Sell].into_iter().find(|direction| direction.as_str() == text)
     }
 }
 
@@ -198,6 +217,10 @@ mod tests {
         assert_eq!(window.sma_5().map(|a| a.to_string()).as_deref(), Some("0.000000012"));
         assert_eq!(window.sma_20().map(|a| a.to_string()).as_deref(), Some("0.0000000105"));
         assert_eq!(window.side(), Some(Side::Above));
+        for average in [window.sma_5(), window.sma_20(), Some(Average(120_000_000_000))].into_iter().flatten() {
+            assert_eq!(Average::parse(&average.to_string()), Some(average));
+        }
+        assert!(["", ".5", "-1", "1.12345678901", "1e5"].iter().all(|text| Average::parse(text).is_none()));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     cli,
-    commands::{moment, say_unknown},
+    commands::{moment, say_unknown, unknown},
     error::{Error, ExitStatus},
     report::{
         progress::Progress,
@@ -30,8 +30,8 @@ pub(super) fn run(
 ) -> Result<ExitStatus, Error> {
     let span = span(arguments, local, from)?;
     let plan = Plan::of(local, &span)?;
-    let unknown = local.unknown(&plan.unseen(&arguments.symbols))?;
-    let status = say_unknown(local, &arguments.symbols, &unknown)?;
+    let unknown = unknown(local, &plan.unseen(&arguments.symbols))?;
+    let status = say_unknown(settings, local, &arguments.symbols, &unknown)?;
     let (Some(first), Some(last)) = (&plan.first, &plan.last) else {
         return Err(Error::new(format!("there is no quote in this span of stack '{}'", local.folder().name()))
             .hint(format!(

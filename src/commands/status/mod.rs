@@ -9,6 +9,7 @@ use crate::{
     report::table::io_error,
     settings::Settings,
 };
+pub use aws::no_stack;
 use serde_json::Value;
 use std::io::{self, Write};
 

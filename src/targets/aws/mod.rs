@@ -8,6 +8,7 @@ pub mod artifacts;
 mod calls;
 pub mod checks;
 pub mod deploy;
+pub mod deployed;
 pub mod names;
 pub mod options;
 pub mod policy;

@@ -24,6 +24,12 @@ impl Names {
         Self { stack: stack.into(), id: id(&[account, region, stack]), bootstrap_id: id(&[account, region]) }
     }
 
+    /// The stream.
+    #[must_use]
+    pub fn stream(&self) -> String {
+        format!("{}-stock-market-stream", self.stack)
+    }
+
     /// The table of quotes.
     #[must_use]
     pub fn quotes_table(&self) -> String {

@@ -23,14 +23,16 @@ pub mod state;
 pub mod stream;
 mod table;
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    targets::{NewSignals, Target},
+};
 use consumers::{Consumers, Event, Events, Role};
 use latency::Histogram;
 use pipeline::{AnomalyThreshold, ArchiveSettings, Counts, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
 use rusqlite::{Connection, ErrorCode, params};
 use state::{Folder, Made, integer};
 use std::{
-    ops::Deref,
     sync::{Arc, Condvar, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
@@ -372,39 +374,8 @@ impl Local {
         Run::read(&self.folder.table()?, run).map_err(|e| self.failed(e))
     }
 
-    /// The newest quote of each symbol; all symbols, or those named. Expired ones count as gone.
-    pub fn latest(&self, symbols: &[Symbol]) -> Result<Vec<Item>, Error> {
-        let db = self.folder.table()?;
-        (|| {
-            let mut found = Vec::new();
-            for id in symbol_ids(&db, symbols)? {
-                found.extend(table::newest(&db, id, stream::now())?);
-            }
-            Ok(found)
-        })()
-        .map_err(|e| self.failed(e))
-    }
-
-    /// The signals in order of symbol and time; of all symbols, or of those named; of quotes from `since` on.
-    pub fn signals(&self, symbols: &[Symbol], since: Option<Timestamp>) -> Result<Vec<Signal>, Error> {
-        let db = self.folder.table()?;
-        (|| {
-            let mut found = Vec::new();
-            let mut statement = db.prepare_cached(&format!(
-                "{} WHERE s.symbol = ? AND timestamp >= ? ORDER BY timestamp",
-                table::SELECT_SIGNAL
-            ))?;
-            let since = since.map_or(i64::MIN, Timestamp::millis);
-            for id in symbol_ids(&db, symbols)? {
-                found.extend(statement.query_map([id, since], table::signal)?.collect::<Result<Vec<_>, _>>()?);
-            }
-            Ok(found)
-        })()
-        .map_err(|e| self.failed(e))
-    }
-
     /// Signals recorded after `mark`, oldest first, and the mark to ask with the next time. The first mark is 0.
-    pub fn signals_after(&self, mark: i64) -> Result<(Vec<Signal>, i64), Error> {
+    fn signals_after(&self, mark: i64) -> Result<(Vec<Signal>, i64), Error> {
         let db = self.folder.table()?;
         (|| {
             // The newest first: what is recorded between the two reads comes with the next call.
@@ -415,31 +386,6 @@ impl Local {
             Ok((found, newest))
         })()
         .map_err(|e| self.failed(e))
-    }
-
-    /// Which of these symbols the stack does not know.
-    pub fn unknown<S: Deref<Target = str> + Clone>(&self, symbols: &[S]) -> Result<Vec<S>, Error> {
-        let db = self.folder.table()?;
-        let known = |symbol: &S| {
-            db.prepare_cached("SELECT count(*) FROM symbols WHERE symbol = ?")?
-                .query_row([&**symbol], |row| row.get::<_, i64>(0))
-                .map(|n| n > 0)
-        };
-        let mut unknown = Vec::new();
-        for symbol in symbols {
-            if !known(symbol).map_err(|e| self.failed(e))? {
-                unknown.push(symbol.clone());
-            }
-        }
-        Ok(unknown)
-    }
-
-    /// Every symbol that the stack knows.
-    pub fn symbols(&self) -> Result<Vec<String>, Error> {
-        let db = self.folder.table()?;
-        let mut statement = db.prepare("SELECT symbol FROM symbols ORDER BY symbol").map_err(|e| self.failed(e))?;
-        let symbols = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
-        symbols.map_err(|e| self.failed(e))
     }
 
     /// The lake's files that count.
@@ -477,6 +423,70 @@ impl Local {
             })
         })()
         .map_err(|e| self.failed(e))
+    }
+}
+
+impl Target for Local {
+    fn title(&self) -> String {
+        format!("local stack '{}'", self.folder.name())
+    }
+
+    fn symbols(&self) -> Result<Vec<String>, Error> {
+        let db = self.folder.table()?;
+        let mut statement = db.prepare("SELECT symbol FROM symbols ORDER BY symbol").map_err(|e| self.failed(e))?;
+        let symbols = statement.query_map([], |row| row.get(0)).and_then(Iterator::collect);
+        symbols.map_err(|e| self.failed(e))
+    }
+
+    fn latest(&self, symbols: &[Symbol]) -> Result<Vec<Item>, Error> {
+        let db = self.folder.table()?;
+        (|| {
+            let mut found = Vec::new();
+            for id in symbol_ids(&db, symbols)? {
+                found.extend(table::newest(&db, id, stream::now())?);
+            }
+            Ok(found)
+        })()
+        .map_err(|e| self.failed(e))
+    }
+
+    fn signals(&self, symbols: &[Symbol], since: Option<Timestamp>) -> Result<Vec<Signal>, Error> {
+        let db = self.folder.table()?;
+        (|| {
+            let mut found = Vec::new();
+            let mut statement = db.prepare_cached(&format!(
+                "{} WHERE s.symbol = ? AND timestamp >= ? ORDER BY timestamp",
+                table::SELECT_SIGNAL
+            ))?;
+            let since = since.map_or(i64::MIN, Timestamp::millis);
+            for id in symbol_ids(&db, symbols)? {
+                found.extend(statement.query_map([id, since], table::signal)?.collect::<Result<Vec<_>, _>>()?);
+            }
+            Ok(found)
+        })()
+        .map_err(|e| self.failed(e))
+    }
+
+    fn new_signals(&self, symbols: &[Symbol]) -> Result<Box<dyn NewSignals + '_>, Error> {
+        Ok(Box::new(Following { local: self, symbols: symbols.to_vec(), mark: 0 }))
+    }
+}
+
+/// Signals as they are recorded.
+struct Following<'a> {
+    local: &'a Local,
+    symbols: Vec<Symbol>,
+    /// The last one that was read.
+    mark: i64,
+}
+
+impl NewSignals for Following<'_> {
+    fn next(&mut self) -> Result<Vec<Signal>, Error> {
+        // One read gives the signals and where the next ones begin: none is missed or given twice.
+        let (mut signals, mark) = self.local.signals_after(self.mark)?;
+        self.mark = mark;
+        signals.retain(|signal| self.symbols.is_empty() || self.symbols.contains(&signal.symbol));
+        Ok(signals)
     }
 }
 

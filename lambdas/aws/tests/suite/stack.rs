@@ -12,10 +12,7 @@ use aws_sdk_dynamodb::types::{
     StreamSpecification, StreamViewType,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use pipeline::{
-    Anomaly, Average, Date, Direction, Item, Percent, Price, Raised, Record, Sequence, SetAside, Signal, Symbol,
-    Timestamp,
-};
+use pipeline::{Anomaly, Date, Item, Percent, Price, Raised, Record, Sequence, SetAside, Symbol, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use stockpipe_aws_ports::{Attributes, Clients, item};
@@ -260,15 +257,7 @@ fn raised(map: &Map) -> Raised {
         format!("{whole}{part:0<places$}").parse().unwrap()
     };
     match map.string("signal") {
-        Some(signal) => Raised::Signal(Signal {
-            symbol,
-            timestamp,
-            direction: if signal == "BUY" { Direction::Buy } else { Direction::Sell },
-            price: price("price").unwrap(),
-            sma_5: Average(units(map.number("sma_5").unwrap(), 10)),
-            sma_20: Average(units(map.number("sma_20").unwrap(), 10)),
-            alert: map.flag("alert").unwrap(),
-        }),
+        Some(_) => Raised::Signal(stockpipe_aws_ports::signal(map).unwrap()),
         None => Raised::Anomaly(Anomaly {
             symbol,
             session: Date::parse(map.string("session").unwrap()).unwrap(),

@@ -139,7 +139,7 @@ fn helps(state: State, flags: &str) -> Option<String> {
 }
 
 /// That there is none, and what was kept of it.
-async fn no_stack(aws: &Aws, settings: &Settings) -> Error {
+pub async fn no_stack(aws: &Aws, settings: &Settings) -> Error {
     let (name, flags) = (&settings.stack, settings.flags());
     let what = format!("there is no stack '{name}' in {}, account {}", aws.region, aws.masked_account());
     let made = Error::new(what).status(ExitStatus::NotFound);
