@@ -6,4 +6,5 @@ mod data;
 mod looks;
 mod stream;
 mod stuck;
+mod tables;
 mod up;
