@@ -1,8 +1,9 @@
-//! `up` and `down` on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
+//! What is there on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
 //! takes, and neither what it refuses.
 
 mod cloud;
 mod data;
 mod looks;
 mod stuck;
+mod tail;
 mod up;

@@ -109,6 +109,10 @@ impl Cloud {
         aws_sdk_lambda::Client::new(self.clients.config())
     }
 
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(self.clients.config())
+    }
+
     pub fn athena(&self) -> aws_sdk_athena::Client {
         aws_sdk_athena::Client::new(self.clients.config())
     }

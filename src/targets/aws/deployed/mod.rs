@@ -3,17 +3,23 @@
 //! Names follow from account, region and stack, so that nothing has to be looked up but whether the stack is there.
 //! What a call waits for, it waits for on the runtime that comes with it.
 
+mod asides;
+mod bucket;
+mod lines;
+mod shards;
 mod tables;
 
 use crate::{
     error::Error,
     targets::{
-        NewSignals, Target,
+        NewSignals, Stream, Target,
+        aside::{Asides, Choice},
         aws::{
             Aws,
             deploy::survey::{self, Stack},
             names::Names,
         },
+        span::{Lines, Span},
     },
 };
 use pipeline::{Item, Signal, Symbol, Timestamp};
@@ -72,5 +78,19 @@ impl Target for Deployed {
 
     fn new_signals(&self, symbols: &[Symbol]) -> Result<Box<dyn NewSignals + '_>, Error> {
         Ok(Box::new(Following::new(self, symbols)))
+    }
+}
+
+impl Stream for Deployed {
+    fn lines(&self, span: Span) -> Result<Box<dyn Lines + '_>, Error> {
+        Ok(Box::new(self.read(span, None)?))
+    }
+
+    fn newest_lines(&self, span: Span, count: u64) -> Result<Box<dyn Lines + '_>, Error> {
+        Ok(Box::new(self.read(span, Some(count))?))
+    }
+
+    fn asides(&self, choice: Choice) -> Box<dyn Asides + '_> {
+        Box::new(self.set_aside(choice))
     }
 }
