@@ -25,7 +25,7 @@ use crate::{
     settings::Settings,
     sources,
     targets::{
-        Target,
+        Stream, Target,
         aws::{Aws, deployed::Deployed},
         local::{self, Drained, Local, consumers::Event},
     },
@@ -52,7 +52,7 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Query(query) => query::run(&settings()?, &query),
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
-        Command::Tail(tail) => tail::run(&local("tail")?, &tail),
+        Command::Tail(tail) => tail::run(&settings()?, &tail),
         Command::Replay(replay) => replay::run(&local("replay")?, &replay),
         Command::Doctor => doctor::run(&settings()?),
         Command::Template(template) => template::run(&settings()?, &template),
@@ -86,6 +86,14 @@ fn ready(settings: &Settings) -> Result<Box<dyn Target>, Error> {
             catch_up(&local)?;
             Box::new(local)
         }
+        TargetName::Aws => Box::new(deployed(settings)?),
+    })
+}
+
+/// The pipeline as it is: nothing is stored before, and nobody waits for it.
+fn undisturbed(settings: &Settings) -> Result<Box<dyn Stream>, Error> {
+    Ok(match settings.target {
+        TargetName::Local => Box::new(Local::new(settings.folder())),
         TargetName::Aws => Box::new(deployed(settings)?),
     })
 }

@@ -1,4 +1,5 @@
 //! The pipeline on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
+//! What is there on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
 //! takes, and neither what it refuses.
 
 mod cloud;
@@ -8,4 +9,5 @@ mod query;
 mod stream;
 mod stuck;
 mod tables;
+mod tail;
 mod up;
