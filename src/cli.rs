@@ -102,6 +102,8 @@ pub enum Command {
     Demo,
     /// Take the pipeline down, data included
     Down(Down),
+    /// What the pipeline costs a month on AWS, line by line
+    Cost(Cost),
     /// Find what is missing before `up`: credentials, rights, toolchain, quotas
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
@@ -120,6 +122,29 @@ const DOCTOR_HELP: &str = "It ends with 1 where something that `up` needs is mis
 --format json each finding is an object, with --format csv a row: check, result (ok, warning or missing), detail, \
 remedy. Nothing is changed: on AWS a template is put into the artifact bucket, where there is one, for as long as \
 CloudFormation reads it.";
+
+/// `cost`.
+#[derive(Debug, Args)]
+#[command(after_help = COST_HELP)]
+pub struct Cost {
+    /// Quotes a day [default: one every 30 seconds]
+    #[arg(long, value_name = "NUMBER", default_value_t = 2880, hide_default_value = true)]
+    pub quotes: u64,
+    /// Symbols that they are of
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub symbols: u32,
+    /// What can be set of a stack.
+    #[command(flatten)]
+    pub options: StackOptions,
+    /// An option of AWS, such as shard_count=2, beside those of stockpipe.yaml
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What a program can rely on.
+const COST_HELP: &str = "Of the options that stockpipe.yaml and --set give, whatever the target. --format json is one \
+object: lines (line, dollars, after_free_tiers), total, total_after_free_tiers and notes; --format csv has a row per \
+line, the last one the total. An estimate: what functions take and items hold was measured on an emulator.";
 
 /// `init`.
 #[derive(Debug, Args)]

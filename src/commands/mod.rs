@@ -1,6 +1,7 @@
 //! One file per command: what it does from settings to exit status.
 
 mod completions;
+mod cost;
 mod demo;
 mod doctor;
 mod down;
@@ -54,6 +55,7 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&settings()?, &tail),
         Command::Replay(replay) => replay::run(&local("replay")?, &replay),
+        Command::Cost(cost) => cost::run(&settings()?, &cost),
         Command::Doctor => doctor::run(&settings()?),
         Command::Template(template) => template::run(&settings()?, &template),
         Command::Policy(policy) => policy::run(&settings()?, &policy),

@@ -18,6 +18,7 @@ mod alerts;
 mod aws;
 mod aws_offline;
 mod bad_records;
+mod cost;
 mod demo;
 mod durability;
 #[expect(dead_code, reason = "the tests of the functions use what these do not")]

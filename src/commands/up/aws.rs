@@ -80,10 +80,10 @@ pub async fn run(settings: &Settings, arguments: &cli::Up) -> Result<ExitStatus,
     up.go_on(stack, shared).await
 }
 
-/// What was typed, then what the file says.
-fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
+/// What `--set` says.
+pub fn typed(set: &[String]) -> Result<Options, Error> {
     let mut options = Options::default();
-    for typed in &arguments.set {
+    for typed in set {
         let Some((name, value)) = typed.split_once('=') else {
             return Err(Error::new(format!("--set '{}' is not of the form name=value", style::visible(typed)))
                 .status(ExitStatus::Usage)
@@ -91,6 +91,12 @@ fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
         };
         options.set(name, value)?;
     }
+    Ok(options)
+}
+
+/// What was typed, then what the file says.
+fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
+    let mut options = typed(&arguments.set)?;
     if let Some(shards) = arguments.shards {
         options.set("shard_count", &shards.to_string())?;
     }

@@ -7,6 +7,7 @@
 pub mod artifacts;
 mod calls;
 pub mod checks;
+pub mod cost;
 pub mod deploy;
 pub mod deployed;
 pub mod names;
