@@ -49,6 +49,13 @@ pub struct Load {
     pub symbols: f64,
 }
 
+impl Default for Load {
+    /// A symbol, every 30 seconds.
+    fn default() -> Self {
+        Self { quotes: 2_880.0, symbols: 1.0 }
+    }
+}
+
 /// A part of the bill.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
