@@ -6,6 +6,7 @@ mod doctor;
 mod down;
 mod init;
 mod latest;
+mod logs;
 mod operation;
 mod policy;
 mod query;
@@ -53,6 +54,7 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&local("tail")?, &tail),
+        Command::Logs(logs) => logs::run(&settings()?, &logs),
         Command::Replay(replay) => replay::run(&local("replay")?, &replay),
         Command::Doctor => doctor::run(&settings()?),
         Command::Template(template) => template::run(&settings()?, &template),

@@ -3,6 +3,8 @@
 
 mod cloud;
 mod data;
+mod health;
+mod logs;
 mod looks;
 mod query;
 mod stuck;

@@ -4,6 +4,7 @@
 //! What a call waits for, it waits for on the runtime that comes with it.
 
 pub mod athena;
+pub mod logs;
 mod tables;
 
 use crate::{
@@ -20,6 +21,7 @@ use crate::{
 };
 use pipeline::{Item, Signal, Symbol, Timestamp};
 use tables::Following;
+pub use tables::partition;
 use tokio::runtime::Runtime;
 
 /// A pipeline on AWS.
