@@ -7,6 +7,7 @@ mod doctor;
 mod down;
 mod init;
 mod latest;
+mod logs;
 mod operation;
 mod policy;
 mod query;
@@ -54,6 +55,7 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&settings()?, &tail),
+        Command::Logs(logs) => logs::run(&settings()?, &logs),
         Command::Replay(replay) => replay::run(&local("replay")?, &replay),
         Command::Cost(cost) => cost::run(&settings()?, &cost),
         Command::Doctor => doctor::run(&settings()?),

@@ -4,6 +4,8 @@
 
 mod cloud;
 mod data;
+mod health;
+mod logs;
 mod looks;
 mod query;
 mod stream;

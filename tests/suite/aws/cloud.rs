@@ -135,6 +135,10 @@ impl Cloud {
         aws_sdk_athena::Client::new(self.clients.config())
     }
 
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        aws_sdk_cloudwatch::Client::new(self.clients.config())
+    }
+
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         aws_sdk_cloudwatchlogs::Client::new(self.clients.config())
     }

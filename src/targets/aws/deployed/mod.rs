@@ -7,6 +7,7 @@ mod asides;
 pub mod athena;
 mod bucket;
 mod lines;
+pub mod logs;
 pub mod producer;
 pub mod sent;
 mod shards;
@@ -28,6 +29,7 @@ use crate::{
 };
 use pipeline::{Item, Signal, Symbol, Timestamp};
 use tables::Following;
+pub use tables::partition;
 use tokio::runtime::Runtime;
 
 /// A pipeline on AWS.
