@@ -36,7 +36,7 @@ pub fn run(settings: &Settings, arguments: &cli::Policy) -> Result<ExitStatus, E
 /// What one has to know who gives these rights to somebody.
 fn explain(settings: &Settings, maker: Maker, scope: Scope<'_>, is_part: bool, shown: &[Statement], parts: usize) {
     let length = policy::length(shown, scope);
-    style::say(&format!("What `up`, `status`, `doctor` and `down` of stack '{}' take, and no more.", settings.stack));
+    style::say(&format!("What the commands take of whoever runs them on stack '{}', and no more.", settings.stack));
     style::say("In ARNs the account is `*`: a policy acts in its own account alone. So is the region.");
     if !is_part && length > MOST_OF_MANAGED {
         let numbers: Vec<String> = (1..=parts).map(|part| format!("--part {part}")).collect();

@@ -65,11 +65,10 @@ pub fn run(settings: &Settings, arguments: &cli::Logs) -> Result<ExitStatus, Err
         logs.look_again();
     }
     if printer.printed == 0 && settings.format == Format::Table && !arguments.follow {
-        let begin = arguments
-            .since
-            .as_deref()
-            .map_or("the last 10 minutes".to_owned(), |since| format!("--since {}", style::visible(since)));
-        style::say(&format!("Nothing was said in {begin}; --since 1h looks further back."));
+        let since = arguments.since.as_deref().map(|since| format!("since {}", style::visible(since)));
+        let since = since.unwrap_or_else(|| "in the last 10 minutes".into());
+        let what = if arguments.level.is_some() { "Nothing that matters so much" } else { "Nothing" };
+        style::say(&format!("{what} was said {since}. Next: stockpipe logs --since 2h{}", settings.flags()));
     }
     Ok(ExitStatus::Done)
 }

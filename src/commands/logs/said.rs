@@ -3,7 +3,7 @@
 use crate::{
     cli,
     commands::clock,
-    report::style::{self, BAD, FAINT, WARN, masked, outside},
+    report::style::{self, BAD, FAINT, WARN, masked, visible},
     rows::Row,
     targets::aws::deployed::logs::Event,
 };
@@ -14,6 +14,8 @@ use serde_json::{Map, Value, json};
 const FUNCTION: usize = 7;
 /// What every line of ours has, and says in a place of its own or says nothing.
 const NOT_FIELDS: [&str; 6] = ["timestamp", "level", "message", "requestId", "stack", "_aws"];
+/// The field with the name of a shard, such as `shardId-000000000000`.
+const SHARD: &str = "shard";
 /// Lines that Lambda writes of every invocation.
 const ROUTINE: [&str; 6] = ["START ", "END ", "REPORT ", "INIT_START ", "EXTENSION", "XRAY "];
 /// What stands in a text that tells of an end before its time.
@@ -106,7 +108,7 @@ impl Said {
         self.request_id = text(&line, "requestId");
         line.retain(|name, _| !NOT_FIELDS.contains(&&**name));
         self.fields = line;
-        self.fields.values_mut().for_each(mask);
+        self.mask_fields();
         self
     }
 
@@ -119,8 +121,13 @@ impl Said {
         self.request_id = self.fields.remove("requestId").and_then(|id| id.as_str().map(str::to_owned));
         let status = self.fields.get("status").and_then(Value::as_str);
         self.level = if status.is_some_and(|status| status != "success") { Level::Error } else { Level::Info };
-        self.fields.values_mut().for_each(mask);
+        self.mask_fields();
         self
+    }
+
+    /// Cuts account ids in the fields. The digits of a shard are as many, and no account's.
+    fn mask_fields(&mut self) {
+        self.fields.iter_mut().filter(|(name, _)| *name != SHARD).for_each(|(_, value)| mask(value));
     }
 
     /// For people: time, function, level, message, and the fields that say something.
@@ -135,7 +142,8 @@ impl Said {
         self.fields.iter().for_each(|(name, value)| push_field(&mut fields, name, value));
         let fields = fields.iter().map(|field| format!("  {field}")).collect::<String>();
         // A text of several lines stays what it is, below each other.
-        let message: Vec<String> = self.message.lines().map(outside).collect();
+        let message: Vec<String> =
+            self.message.lines().map(|line| visible(&line.replace('\t', "  ")).into_owned()).collect();
         let (time, message) = (clock(self.time, today), message.join("\n    "));
         let line = format!("{time:<12}  {:<FUNCTION$}  {level}  {message}{fields}", self.function);
         line.trim_end().to_owned()
@@ -205,7 +213,7 @@ fn push_field(fields: &mut Vec<String>, name: &str, value: &Value) {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     };
-    fields.push(format!("{}={}", outside(name), outside(&shown)));
+    fields.push(format!("{}={}", visible(name), visible(&shown)));
 }
 
 /// The least and the most of some whole numbers.
@@ -233,9 +241,16 @@ mod tests {
     #[test]
     fn what_functions_say() {
         let mut report = aws_ports::Report::new("prices", "r-1", "batch");
-        report.say("records", 12).count([("Stored", 40), ("Late", 0)]).millis("PutToStored", &[5, 120, 7]);
+        report
+            .say("records", 12)
+            .say("shard", "shardId-000000000002")
+            .count([("Stored", 40), ("Late", 0)])
+            .millis("PutToStored", &[5, 120, 7]);
         let line = report.to_json().to_string();
-        assert_eq!(shown(&line), "14:30:00.125  trend    INFO   batch  PutToStored=5…120  Stored=40  records=12");
+        assert_eq!(
+            shown(&line),
+            "14:30:00.125  trend    INFO   batch  PutToStored=5…120  Stored=40  records=12  shard=shardId-000000000002"
+        );
         let said_so = said(&line);
         assert_eq!(said_so.request_id.as_deref(), Some("r-1"));
         assert_eq!(said_so.json()["fields"]["Late"], 0);

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, ExitStatus},
-    report::style::outside,
+    report::style::masked,
     targets::{
         aws::{Refused, deployed::Deployed, failed, sql::place_in},
         local::sql::{COLUMNS_HINT, Judged},
@@ -54,7 +54,8 @@ impl Sent<'_> {
     /// The error of a query that ended without an answer.
     pub fn failed(&self, deployed: &Deployed, state: &State, reason: &str) -> Error {
         let reason = if reason.is_empty() { "it gives no reason" } else { reason };
-        let reason = outside(&placed(reason, self.sql, &self.text));
+        let reason = placed(reason, self.sql, &self.text);
+        let reason = masked(&reason);
         let what = if *state == State::Cancelled { "the query was cancelled" } else { "the query failed" };
         let made = Error::new(what).because(&reason);
         let flags = deployed.flags();
