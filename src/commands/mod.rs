@@ -53,7 +53,7 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&settings()?, &tail),
-        Command::Replay(replay) => replay::run(&local("replay")?, &replay),
+        Command::Replay(replay) => replay::run(&settings()?, &replay),
         Command::Doctor => doctor::run(&settings()?),
         Command::Template(template) => template::run(&settings()?, &template),
         Command::Policy(policy) => policy::run(&settings()?, &policy),

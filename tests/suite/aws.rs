@@ -4,6 +4,7 @@
 mod cloud;
 mod data;
 mod looks;
+mod replay;
 mod stuck;
 mod tail;
 mod up;

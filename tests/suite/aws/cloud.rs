@@ -89,6 +89,14 @@ impl Cloud {
         Running::start(command)
     }
 
+    /// Runs it where calls fail by these rules.
+    pub fn run_with_faults(&self, rules: &serde_json::Value, arguments: &[&str]) -> Ended {
+        let proxy = self.emulator.proxy(rules);
+        let mut command = self.home.command(arguments);
+        command.envs(self.environment()).env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{}", proxy.port));
+        Running::start(command).end()
+    }
+
     /// Starts it on a terminal.
     pub fn on_terminal(&self, arguments: &[&str]) -> Terminal {
         let environment = self.environment();

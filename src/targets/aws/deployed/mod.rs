@@ -4,8 +4,11 @@
 //! What a call waits for, it waits for on the runtime that comes with it.
 
 mod asides;
+pub mod batches;
 mod bucket;
 mod lines;
+mod put;
+pub mod replay;
 mod shards;
 mod tables;
 
