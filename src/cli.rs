@@ -395,6 +395,15 @@ pub struct Replay {
     /// Put set-aside lines again, byte for byte; each is marked, and not put a second time
     #[arg(long, group = "what", help_heading = "What was set aside")]
     pub set_aside: bool,
+    /// Have batches handled that a function gave up, as --list shows them; each is put out of the way. Only on AWS there
+    /// are any
+    #[arg(
+        long,
+        group = "what",
+        conflicts_with_all = ["from", "to", "set_aside", "id", "reason", "again", "symbols"],
+        help_heading = "What was set aside"
+    )]
+    pub failed_batches: bool,
     /// Only these, as --list names them: 42-7, or 42 for all of a record
     #[arg(long, value_name = "ID", conflicts_with = "from", help_heading = "What was set aside")]
     pub id: Vec<String>,
@@ -425,7 +434,7 @@ pub struct Replay {
     )]
     pub to: Option<String>,
     /// Publish the alerts of what they raise
-    #[arg(long, conflicts_with_all = ["list", "set_aside"], help_heading = "A span of the stream")]
+    #[arg(long, conflicts_with_all = ["list", "set_aside", "failed_batches"], help_heading = "A span of the stream")]
     pub alerts: bool,
     /// Do not ask
     #[arg(long, short)]
@@ -434,6 +443,7 @@ pub struct Replay {
 
 /// Two commands in one.
 const REPLAY_USAGE: &str = "stockpipe replay [OPTIONS] <--list|--set-aside> [SYMBOL]...
+       stockpipe replay [OPTIONS] [--list] --failed-batches
        stockpipe replay [OPTIONS] --from <PLACE> [SYMBOL]...";
 
 /// What comes of it.
@@ -442,6 +452,12 @@ that is stored already counts as a duplicate and changes nothing, so what was in
 lines stay as they came, and are marked once they are durable (a crash in between can put some twice, as \
 duplicates); what is still no quote is set aside again. Quotes of a span get the origin `replay` and raise no \
 alerts; those of a backfill stay what they are.
+
+On AWS the functions take what was put from the stream, and nobody waits for them: `stockpipe status` shows how they \
+do. A record is named by all its digits there, as --list and `stockpipe tail --format json` show them, and a span that \
+is typed so takes from other shards what arrived in the same time. Batches that a function could not handle for 23 \
+hours are kept whole: those of the stream become new records, each once, and StockTrendAnalysis is called with its \
+own. `--list --failed-batches` gives them to programs: given_up_at, function, records, attempts, reason, object.
 
 To mend lines by hand: `stockpipe replay --list --format json` gives their bytes as `data` (what is no UTF-8 as \
 `data_hex`); send the mended ones with `stockpipe stream --source replay:-`.";

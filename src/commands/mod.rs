@@ -46,7 +46,6 @@ use std::{
 pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
     // What needs no settings works with wrong ones too.
     let settings = || Settings::resolve(global);
-    let local = |command| local_only(settings()?, command);
     match command {
         Command::Init(init) => init::run(&init),
         Command::Up(up) => up::run(&settings()?, &up),
@@ -56,7 +55,7 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&settings()?, &tail),
         Command::Logs(logs) => logs::run(&settings()?, &logs),
-        Command::Replay(replay) => replay::run(&local("replay")?, &replay),
+        Command::Replay(replay) => replay::run(&settings()?, &replay),
         Command::Cost(cost) => cost::run(&settings()?, &cost),
         Command::Doctor => doctor::run(&settings()?),
         Command::Template(template) => template::run(&settings()?, &template),
@@ -66,19 +65,6 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Down(down) => down::run(&settings()?, &down),
         Command::Completions(completions) => completions::run(&completions),
         Command::Man(man) => completions::man(&man),
-    }
-}
-
-/// The settings of a command that only the local target has.
-fn local_only(settings: Settings, command: &str) -> Result<Settings, Error> {
-    match settings.target {
-        TargetName::Local => Ok(settings),
-        TargetName::Aws => {
-            Err(Error::new(format!("`{command}` is not there for AWS yet")).status(ExitStatus::Usage).hint(
-                "any producer can put quotes on its stream, and Athena's console has the saved queries;\n\
-                 `stockpipe status --target aws` names both",
-            ))
-        }
     }
 }
 

@@ -54,7 +54,7 @@ impl Place {
 
 /// A line's place as short as it can be typed: `42-7`.
 pub fn typed(sequence: Sequence) -> String {
-    match sequence.record.number() {
+    match local(sequence.record) {
         Some(record) => format!("{record}-{}", sequence.line),
         None => format!("{}-{}", sequence.record, sequence.line),
     }
@@ -62,13 +62,18 @@ pub fn typed(sequence: Sequence) -> String {
 
 /// A record's number as short as people tell it from others: `42`, or on AWS its last digits, `…588898`.
 pub fn told(record: RecordSequence) -> String {
-    match record.number() {
+    match local(record) {
         Some(number) => number.to_string(),
         None => {
             let digits = record.as_str();
             format!("…{}", digits.get(digits.len().saturating_sub(TOLD_APART)..).unwrap_or(digits))
         }
     }
+}
+
+/// The number of a record of a local stream.
+fn local(record: RecordSequence) -> Option<u64> {
+    record.number().filter(|_| record.as_str().len() <= LOCAL_DIGITS)
 }
 
 /// Which lines; without anything all of them.
@@ -146,6 +151,7 @@ mod tests {
             ("00000000000000000042-00007", local, Some(7)),
             ("00000000000000000042", local, None),
             (aws, RecordSequence::parse(aws).expect("a record"), None),
+            (&format!("{:056}-3", 42), RecordSequence::parse(&format!("{:056}", 42)).expect("a record"), Some(3)),
             (&format!("{aws}-00007"), RecordSequence::parse(aws).expect("a record"), Some(7)),
             (&format!("{emulated}-3"), aws_ports::sequence(emulated).expect("a record"), Some(3)),
             (&format!("{emulated:0>56}-3"), aws_ports::sequence(emulated).expect("a record"), Some(3)),

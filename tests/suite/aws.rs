@@ -8,6 +8,7 @@ mod health;
 mod logs;
 mod looks;
 mod query;
+mod replay;
 mod stream;
 mod stuck;
 mod tables;

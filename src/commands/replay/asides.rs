@@ -1,7 +1,7 @@
 //! What was set aside: shown, or put again.
 
 use super::{
-    confirm, named,
+    Pipeline, batches, confirm, named,
     run::{self, Work},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
     targets::{
         Stream,
         aside::{Aside, Choice, Through},
-        local::{Local, stream},
+        local::stream,
         span::{Place, told},
     },
 };
@@ -34,15 +34,23 @@ const SHOWN: usize = 200;
 const REASONS: usize = 5;
 
 /// Shows them, or plans, asks, and puts.
-pub(super) fn run(settings: &Settings, arguments: &cli::Replay, local: &Local) -> Result<ExitStatus, Error> {
+pub(super) fn run(settings: &Settings, arguments: &cli::Replay, pipeline: &Pipeline) -> Result<ExitStatus, Error> {
     let choice = choice(arguments)?;
-    // What waits may have to be set aside as well.
-    catch_up(local)?;
-    if arguments.list {
-        return list(settings, arguments, local, choice);
+    if let Pipeline::Local(local) = pipeline {
+        // What waits may have to be set aside as well.
+        catch_up(local)?;
     }
-    let plan = Plan::of(local, arguments, &choice)?;
-    let status = plan.check(local, arguments)?;
+    let target = pipeline.stream();
+    if arguments.list {
+        let status = list(settings, arguments, target, choice)?;
+        let all = is_everything(arguments);
+        if let (Pipeline::Aws(deployed), true) = (pipeline, all) {
+            batches::list_besides(settings, deployed)?;
+        }
+        return Ok(status);
+    }
+    let plan = Plan::of(target, arguments, &choice)?;
+    let status = plan.check(settings, arguments)?;
     let lines = plural(plan.lines, "set-aside line");
     style::say(&format!("{lines}, of {}", named(plan.keys.iter().map(String::as_str))));
     let mut reasons: Vec<_> = plan.reasons.iter().collect();
@@ -61,8 +69,14 @@ pub(super) fn run(settings: &Settings, arguments: &cli::Replay, local: &Local) -
     });
     confirm(&format!("Put {lines} onto the stream again, as they are?"), arguments.yes)?;
     let choice = Choice { only_open: !arguments.again, through: plan.through, ..choice };
-    let work = Work { what: format!("replay of {lines}"), noun: "line", total: plan.lines, status };
-    run::put(settings, local, work, |id, wake, go_on| local.replay_asides(choice, id, wake, go_on))
+    let named = |number| plural(number, "line");
+    let work = Work { what: format!("replay of {lines}"), named, total: plan.lines, status };
+    match pipeline {
+        Pipeline::Local(local) => {
+            run::put_locally(settings, local, work, |id, wake, go_on| local.replay_asides(choice, id, wake, go_on))
+        }
+        Pipeline::Aws(deployed) => run::put_on_aws(settings, work, |go_on| deployed.replay_asides(choice, go_on)),
+    }
 }
 
 fn choice(arguments: &cli::Replay) -> Result<Choice, Error> {
@@ -102,10 +116,10 @@ struct Plan {
 }
 
 impl Plan {
-    fn of(local: &Local, arguments: &cli::Replay, choice: &Choice) -> Result<Self, Error> {
+    fn of(target: &dyn Stream, arguments: &cli::Replay, choice: &Choice) -> Result<Self, Error> {
         let mut plan = Self::default();
         let mut seen = Seen::default();
-        let mut asides = local.asides(choice.clone());
+        let mut asides = target.asides(choice.clone());
         while let Some(page) = asides.page()? {
             for aside in page {
                 seen.add(&aside, choice);
@@ -125,13 +139,13 @@ impl Plan {
     }
 
     /// Whether there is anything to do, and all that was typed is there.
-    fn check(&self, local: &Local, arguments: &cli::Replay) -> Result<ExitStatus, Error> {
+    fn check(&self, settings: &Settings, arguments: &cli::Replay) -> Result<ExitStatus, Error> {
         if self.lines == 0 && self.replayed > 0 {
             return Err(Error::new(format!("nothing was put: {} replayed already", chosen(self.replayed)))
                 .hint("--again puts what was replayed once more")
                 .status(ExitStatus::NotFound));
         }
-        check_found(local, arguments, self.lines, &self.missing)
+        check_found(settings, arguments, self.lines, &self.missing)
     }
 }
 
@@ -163,14 +177,15 @@ impl Seen {
 }
 
 /// An error where nothing was found that was typed; a note where some was not.
-fn check_found(local: &Local, arguments: &cli::Replay, found: u64, missing: &[String]) -> Result<ExitStatus, Error> {
-    let flag = local.folder().stack_flag();
-    let everything = arguments.symbols.is_empty()
-        && arguments.id.is_empty()
-        && arguments.since.is_none()
-        && arguments.reason.is_none();
+fn check_found(
+    settings: &Settings,
+    arguments: &cli::Replay,
+    found: u64,
+    missing: &[String],
+) -> Result<ExitStatus, Error> {
+    let flag = settings.flags();
     match found {
-        0 if everything => Err(Error::new(format!("nothing is set aside in stack '{}'", local.folder().name()))
+        0 if is_everything(arguments) => Err(Error::new(format!("nothing is set aside in stack '{}'", settings.stack))
             .hint(format!("a span of the stream is put again with `stockpipe replay{flag} --from 10m`"))
             .status(ExitStatus::NotFound)),
         0 => Err(Error::new("nothing that is set aside is of that kind")
@@ -185,9 +200,19 @@ fn check_found(local: &Local, arguments: &cli::Replay, found: u64, missing: &[St
     }
 }
 
-fn list(settings: &Settings, arguments: &cli::Replay, local: &Local, choice: Choice) -> Result<ExitStatus, Error> {
+/// Whether nothing was typed that narrows the choice.
+fn is_everything(arguments: &cli::Replay) -> bool {
+    arguments.symbols.is_empty() && arguments.id.is_empty() && arguments.since.is_none() && arguments.reason.is_none()
+}
+
+fn list(
+    settings: &Settings,
+    arguments: &cli::Replay,
+    target: &dyn Stream,
+    choice: Choice,
+) -> Result<ExitStatus, Error> {
     let (mut found, mut open, mut seen) = (0, 0, Seen::default());
-    let mut asides = local.asides(choice.clone());
+    let mut asides = target.asides(choice.clone());
     while let Some(page) = asides.page()? {
         found += page.len() as u64;
         open += page.iter().filter(|aside| aside.replayed.is_none()).count() as u64;
@@ -196,12 +221,12 @@ fn list(settings: &Settings, arguments: &cli::Replay, local: &Local, choice: Cho
     let is_narrowed = !arguments.symbols.is_empty() || !arguments.id.is_empty();
     let status = match found {
         0 if !is_narrowed => ExitStatus::Done,
-        _ => check_found(local, arguments, found, &seen.missing(arguments))?,
+        _ => check_found(settings, arguments, found, &seen.missing(arguments))?,
     };
     let is_table = settings.format == Format::Table;
     let form = if is_table { Form::Short { replayed: open < found, today: stream::now().date() } } else { Form::Exact };
     let mut writer = Writer::stdout(settings.format.into(), form.columns())?;
-    let mut asides = local.asides(choice);
+    let mut asides = target.asides(choice);
     while let Some(page) = asides.page()? {
         page.iter().try_for_each(|aside| writer.row(form.row(aside)))?;
     }
@@ -215,7 +240,7 @@ fn list(settings: &Settings, arguments: &cli::Replay, local: &Local, choice: Cho
             0 => String::new(),
             replayed => format!(", {} replayed", count(replayed)),
         };
-        let flag = local.folder().stack_flag();
+        let flag = settings.flags();
         style::say(&format!("{} open{replayed}. Next: stockpipe replay{flag} --set-aside", count(open)));
     }
     Ok(status)

@@ -1,23 +1,45 @@
-//! `replay`: puts set-aside lines or a span of the stream onto the stream again, after saying what and asking.
+//! `replay`: puts set-aside lines, batches that were given up or a span of the stream onto the stream again, after
+//! saying what and asking.
 
 mod asides;
+mod batches;
 mod run;
 mod span;
 
 use crate::{
     cli,
+    cli::TargetName,
     error::{Error, ExitStatus},
     report::style::visible,
     settings::Settings,
-    targets::local::Local,
+    targets::{Stream, aws::deployed::Deployed, local::Local},
 };
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Replay) -> Result<ExitStatus, Error> {
-    let local = Local::new(settings.folder());
+    let pipeline = match settings.target {
+        TargetName::Local => Pipeline::Local(Local::new(settings.folder())),
+        TargetName::Aws => Pipeline::Aws(Box::new(super::deployed(settings)?)),
+    };
     match &arguments.from {
-        Some(from) => span::run(settings, arguments, &local, from),
-        None => asides::run(settings, arguments, &local),
+        Some(from) => span::run(settings, arguments, &pipeline, from),
+        None if arguments.failed_batches => batches::run(settings, arguments, &pipeline),
+        None => asides::run(settings, arguments, &pipeline),
+    }
+}
+
+/// The pipeline: what is read of it is asked of both alike, what is put differs.
+enum Pipeline {
+    Local(Local),
+    Aws(Box<Deployed>),
+}
+
+impl Pipeline {
+    fn stream(&self) -> &dyn Stream {
+        match self {
+            Self::Local(local) => local,
+            Self::Aws(deployed) => &**deployed,
+        }
     }
 }
 

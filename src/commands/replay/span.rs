@@ -1,7 +1,7 @@
 //! A span of the stream, put again.
 
 use super::{
-    confirm, named,
+    Pipeline, confirm, named,
     run::{self, Work},
 };
 use crate::{
@@ -15,29 +15,29 @@ use crate::{
     settings::Settings,
     targets::{
         Stream,
-        local::Local,
-        span::{Line, Place, Span},
+        span::{Ends, Line, Place, Span, typed},
     },
 };
-use pipeline::{RecordSequence, Timestamp};
+use pipeline::Timestamp;
 use std::collections::BTreeSet;
 
 /// Plans, asks, and puts.
 pub(super) fn run(
     settings: &Settings,
     arguments: &cli::Replay,
-    local: &Local,
+    pipeline: &Pipeline,
     from: &str,
 ) -> Result<ExitStatus, Error> {
-    let span = span(arguments, local, from)?;
-    let plan = Plan::of(local, &span)?;
-    let unknown = unknown(local, &plan.unseen(&arguments.symbols))?;
-    let status = say_unknown(settings, local, &arguments.symbols, &unknown)?;
+    let target = pipeline.stream();
+    let span = span(arguments, from)?;
+    let plan = Plan::of(target, &span)?;
+    let unknown = unknown(target, &plan.unseen(&arguments.symbols))?;
+    let status = say_unknown(settings, target, &arguments.symbols, &unknown)?;
     let (Some(first), Some(last)) = (&plan.first, &plan.last) else {
-        return Err(Error::new(format!("there is no quote in this span of stack '{}'", local.folder().name()))
+        return Err(Error::new(format!("there is no quote in this span of {}", target.title()))
             .hint(format!(
                 "the stream keeps what is younger than 24 hours: stockpipe tail{} --since 24h",
-                local.folder().stack_flag()
+                settings.flags()
             ))
             .status(ExitStatus::NotFound));
     };
@@ -48,8 +48,7 @@ pub(super) fn run(
         named(plan.symbols.iter().map(String::as_str))
     ));
     for (word, (sequence, arrived_at)) in [("from", first), ("to", last)] {
-        let record = sequence.record.number().unwrap_or(0);
-        style::say(&format!("  {word:<4} {record}-{}, arrived {arrived_at}", sequence.line));
+        style::say(&format!("  {word:<4} {}, arrived {arrived_at}", typed(*sequence)));
     }
     if plan.set_aside > 0 {
         style::say(&format!(
@@ -61,20 +60,28 @@ pub(super) fn run(
     let alerts = if arguments.alerts { "what they raise is alerted" } else { "no alerts" };
     style::say(&format!("  as replayed quotes: what is stored already counts as a duplicate, {alerts}"));
     confirm(&format!("Put {quotes} again?"), arguments.yes)?;
-    let work = Work { what: format!("replay of {quotes}"), noun: "quote", total: plan.quotes, status };
-    run::put(settings, local, work, |id, wake, go_on| local.replay_span(span, arguments.alerts, id, wake, go_on))
+    let named = |number| plural(number, "quote");
+    let work = Work { what: format!("replay of {quotes}"), named, total: plan.quotes, status };
+    // What is put again does not belong to it.
+    let span = Span { ends: Some(plan.ends), ..span };
+    let alert = arguments.alerts;
+    match pipeline {
+        Pipeline::Local(local) => {
+            run::put_locally(settings, local, work, |id, wake, go_on| local.replay_span(span, alert, id, wake, go_on))
+        }
+        Pipeline::Aws(deployed) => run::put_on_aws(settings, work, |go_on| deployed.replay_span(span, alert, go_on)),
+    }
 }
 
-/// The span that was typed. It ends where the stream does now: what is put again does not belong to it.
-fn span(arguments: &cli::Replay, local: &Local, from: &str) -> Result<Span, Error> {
-    let end = RecordSequence::local(local.last()?).line(u32::MAX);
-    let mut span = Span { keys: arguments.symbols.clone(), to: Some(end), ..Span::default() };
+/// The span that was typed.
+fn span(arguments: &cli::Replay, from: &str) -> Result<Span, Error> {
+    let mut span = Span { keys: arguments.symbols.clone(), ..Span::default() };
     match Place::parse(from) {
         Some(place) => span.from = Some(place.first()),
         None => span.since = Some(time("from", from)?),
     }
     match arguments.to.as_deref().map(|to| (to, Place::parse(to))) {
-        Some((_, Some(place))) => span.to = Some(place.last().min(end)),
+        Some((_, Some(place))) => span.to = Some(place.last()),
         Some((to, None)) => span.until = Some(time("to", to)?),
         None => {}
     }
@@ -82,7 +89,7 @@ fn span(arguments: &cli::Replay, local: &Local, from: &str) -> Result<Span, Erro
 }
 
 fn time(option: &str, text: &str) -> Result<Timestamp, Error> {
-    moment(option, text).map_err(|e| e.hint("or a sequence such as 42 or 42-7, as `stockpipe tail` shows them"))
+    moment(option, text).map_err(|e| e.hint("or a sequence, as `stockpipe tail --format json` shows them"))
 }
 
 /// What is in a span.
@@ -95,18 +102,21 @@ struct Plan {
     /// The first and the last quote: its place, and when it arrived.
     first: Option<(pipeline::Sequence, Timestamp)>,
     last: Option<(pipeline::Sequence, Timestamp)>,
+    /// Where the stream ended by then.
+    ends: Ends,
 }
 
 impl Plan {
-    fn of(local: &Local, span: &Span) -> Result<Self, Error> {
+    fn of(target: &dyn Stream, span: &Span) -> Result<Self, Error> {
         let mut plan = Self::default();
         let mut progress = Progress::new("reading the stream", None);
-        let mut lines = local.lines(span.clone())?;
+        let mut lines = target.lines(span.clone())?;
         while let Some(batch) = lines.next()? {
             batch.iter().for_each(|line| plan.add(line));
             progress.set(plan.quotes);
         }
         progress.finish();
+        plan.ends = lines.ends();
         Ok(plan)
     }
 

@@ -35,11 +35,13 @@ impl Local {
             let end = ends.0.get(SHARD).copied().unwrap_or(RecordSequence::local(0)).line(u32::MAX);
             span.to = Some(span.to.map_or(end, |to| to.min(end)));
         }
-        let mut after = span.from.and_then(|from| from.record.number()).map_or(0, |first| first.saturating_sub(1));
+        let db = self.folder.stream()?;
+        let failed = |e| self.folder.broken("stream.db", e);
+        let last = stream::last(&db).map_err(failed)?;
+        let after = span.from.and_then(|from| from.record.number()).map_or(0, |first| first.saturating_sub(1));
+        // A place that is not there yet may be some day.
+        let mut after = after.min(last);
         if let Some(since) = span.since {
-            let db = self.folder.stream()?;
-            let failed = |e| self.folder.broken("stream.db", e);
-            let last = stream::last(&db).map_err(failed)?;
             let first = stream::commit_since(&db, since).map_err(failed)?;
             after = after.max(first.map_or(last, |first| first - 1));
         }

@@ -107,6 +107,12 @@ impl Cloud {
         self.emulator.proxy_on(port, rules)
     }
 
+    /// Runs it where calls fail by these rules.
+    pub fn run_with_faults(&self, rules: &Value, arguments: &[&str]) -> Ended {
+        let proxy = self.proxy(rules);
+        self.start_behind(proxy.port, arguments).end()
+    }
+
     /// Starts it on a terminal.
     pub fn on_terminal(&self, arguments: &[&str]) -> Terminal {
         let environment = self.environment();
@@ -190,6 +196,13 @@ impl Cloud {
     /// The names of all tables.
     pub fn tables(&self) -> Vec<String> {
         self.ask(self.dynamodb().list_tables().send()).expect("the tables").table_names.unwrap_or_default()
+    }
+
+    /// Puts an object into the lake's bucket.
+    pub fn object(&self, key: &str, contents: &Value) {
+        let body = aws_sdk_s3::primitives::ByteStream::from(contents.to_string().into_bytes());
+        let put = self.s3().put_object().bucket(self.bucket("stock-market-data-bucket-")).key(key).body(body);
+        self.ask(put.send()).expect("an object");
     }
 
     /// The keys in a bucket.

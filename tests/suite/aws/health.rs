@@ -3,15 +3,9 @@
 use super::cloud::Cloud;
 use aws_sdk_cloudwatch::types::{Dimension, MetricDatum, StateValue};
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 impl Cloud {
-    fn object(&self, key: &str) {
-        let body = aws_sdk_s3::primitives::ByteStream::from_static(b"{}");
-        let put = self.s3().put_object().bucket(self.bucket("stock-market-data-bucket-")).key(key).body(body);
-        self.ask(put.send()).expect("an object");
-    }
-
     fn lag(&self, function: &str, millis: f64) {
         let dimension = Dimension::builder().name("FunctionName").value(function).build();
         let datum = MetricDatum::builder().metric_name("IteratorAge").dimensions(dimension).value(millis).build();
@@ -47,9 +41,9 @@ fn status_tells_how_it_does() {
     assert_eq!(json["lag"][0]["ms"], Value::Null);
 
     cloud.lag("stockpipe-ProcessStockData", 400_000.0);
-    cloud.object("set-aside/dt=2026-11-20/a.json");
-    cloud.object("set-aside/dt=2026-11-20/b.json");
-    cloud.object("aws/lambda/mapping/shard/2026/11/20/c.json");
+    cloud.object("set-aside/dt=2026-11-20/a.json", &json!({}));
+    cloud.object("set-aside/dt=2026-11-20/b.json", &json!({}));
+    cloud.object("aws/lambda/mapping/shard/2026/11/20/c.json", &json!({}));
     let alarm = cloud.cloudwatch().set_alarm_state().alarm_name("stockpipe-process-errors");
     cloud.ask(alarm.state_value(StateValue::Alarm).state_reason("a test").send()).expect("an alarm");
     cloud.put_item("AAPL");

@@ -70,4 +70,31 @@ impl Bucket {
             Err(error) => Err(failed(format!("'{key}' cannot be written"), "S3.PutObject", &error)),
         }
     }
+
+    /// Gives an object another key.
+    pub(super) async fn rename(&self, from: &str, to: &str) -> Result<(), Error> {
+        let what = || format!("'{from}' cannot be moved to '{to}'");
+        let copy = self.client.copy_object().bucket(&self.name).key(to);
+        let copy = copy.copy_source(format!("{}/{}", self.name, encoded(from))).send().await;
+        copy.map_err(|e| failed(what(), "S3.CopyObject", &e))?;
+        let delete = self.client.delete_object().bucket(&self.name).key(from).send().await;
+        delete.map(drop).map_err(|e| failed(what(), "S3.DeleteObject", &e))
+    }
+}
+
+/// A key as a header names it.
+fn encoded(key: &str) -> String {
+    let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"/-_.~".contains(&b);
+    key.bytes().map(|b| if is_plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_a_header() {
+        assert_eq!(encoded("aws/lambda/a-1/2026-11-20T21.00.00"), "aws/lambda/a-1/2026-11-20T21.00.00");
+        assert_eq!(encoded("a b+é"), "a%20b%2B%C3%A9");
+    }
 }

@@ -5,10 +5,13 @@
 
 mod asides;
 pub mod athena;
+pub mod batches;
 mod bucket;
 mod lines;
 pub mod logs;
 pub mod producer;
+mod put;
+pub mod replay;
 pub mod sent;
 mod shards;
 mod tables;

@@ -131,7 +131,8 @@ impl Source {
         let open = match begin {
             Begin::Oldest => open.shard_iterator_type(ShardIteratorType::TrimHorizon),
             Begin::Since(time) => {
-                let time = DateTime::from_millis(time.millis());
+                // Arrivals are rounded here.
+                let time = DateTime::from_millis(time.millis() - 1);
                 open.shard_iterator_type(ShardIteratorType::AtTimestamp).timestamp(time)
             }
             Begin::At(name) => of(ShardIteratorType::AtSequenceNumber, name),
@@ -159,7 +160,7 @@ enum Opened {
 }
 
 /// Whether it may be asked again, only later.
-fn is_refusal(code: &str) -> bool {
+pub(super) fn is_refusal(code: &str) -> bool {
     [
         "ProvisionedThroughputExceededException",
         "LimitExceededException",
@@ -366,10 +367,11 @@ impl Shard {
     }
 }
 
-/// When a record arrived; now, should the stream not say.
+/// When a record arrived, rounded as the functions do it; now, should the stream not say.
 fn arrived(record: &types::Record) -> Timestamp {
-    let time = record.approximate_arrival_timestamp().and_then(|time| Timestamp::from_millis(time.to_millis().ok()?));
-    time.unwrap_or_else(crate::targets::local::stream::now)
+    let time = record.approximate_arrival_timestamp();
+    let millis = time.map(|time| time.secs() * 1000 + (i64::from(time.subsec_nanos()) + 500_000) / 1_000_000);
+    millis.and_then(Timestamp::from_millis).unwrap_or_else(crate::targets::local::stream::now)
 }
 
 #[cfg(test)]
