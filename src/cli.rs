@@ -111,7 +111,7 @@ pub enum Command {
     Doctor,
     /// Print a template as it would be deployed
     Template(Template),
-    /// Print the IAM policy of whoever deploys to AWS: what it takes, and no more
+    /// Print the IAM policy of whoever deploys to AWS, or uses it: what it takes, and no more
     Policy(Policy),
     /// Print completions for a shell
     Completions(Completions),
@@ -518,6 +518,9 @@ pub struct Policy {
     /// Of whoever hands the work to the role of CloudFormation that `service_role: yes` makes
     #[arg(long)]
     pub service_role: bool,
+    /// Of whoever uses what is deployed: stream, query, latest, signals, tail, logs, replay and status
+    #[arg(long, conflicts_with = "service_role")]
+    pub user: bool,
     /// Only this one of the parts that each fit into a managed policy of IAM (6,144 characters)
     #[arg(long, value_name = "NUMBER")]
     pub part: Option<usize>,

@@ -11,7 +11,11 @@ use std::io::{self, Write};
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Policy) -> Result<ExitStatus, Error> {
-    let maker = if arguments.service_role { Maker::Role } else { Maker::Deployer };
+    let maker = match (arguments.user, arguments.service_role) {
+        (true, _) => Maker::Nobody,
+        (_, true) => Maker::Role,
+        _ => Maker::Deployer,
+    };
     let rules = settings.stack_options.resolve(&StackOptions::default(), None)?;
     let statements = policy::statements(maker, &settings.aws.values(&rules, None));
     let region = ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().find_map(|name| std::env::var(name).ok());
@@ -59,6 +63,7 @@ fn explain(settings: &Settings, maker: Maker, scope: Scope<'_>, is_part: bool, s
                  bounds that, and `stockpipe policy --service-role` is what is left then",
             ));
         }
+        Maker::Nobody => {}
         Maker::Role => style::say(&style::warning(
             "BoundaryAndDeployRole makes the role itself, once per account and region. Who is not to do that gets the \
              rest, once somebody else has run the first `up`",

@@ -1,4 +1,4 @@
-//! The rights of whoever deploys, from one table: what `policy` prints and `doctor` asks for.
+//! The rights of whoever deploys or uses a pipeline, from one table: what `policy` prints and `doctor` asks for.
 //!
 //! Account and region are `*`: a policy acts in its own account alone, and the numbers of accounts are not printed. What
 //! has a name has the stack's; a bucket's name ends with digits that nobody else has. What a service knows no resources
@@ -10,8 +10,8 @@ use super::template::Values;
 use crate::error::Error;
 use serde::Serialize;
 use statements::{
-    ALL_BUCKETS, ARTIFACT_BUCKET, AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, DEPLOYER, HANDING_OVER, ISOLATION, PIPELINE,
-    READER, SHARED,
+    ALL_BUCKETS, ARTIFACT_BUCKET, AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, DEPLOYER, HANDING_OVER, HEALTH, ISOLATION,
+    PIPELINE, SHARED, UNDER_KEY, USER,
 };
 use std::collections::BTreeMap;
 
@@ -41,13 +41,15 @@ pub struct Statement {
     pub condition: Option<(&'static str, &'static str, &'static str)>,
 }
 
-/// Who has the rights to make the pipeline's resources.
+/// Who makes the pipeline's resources, of those that a policy is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Maker {
     /// Whoever deploys.
     Deployer,
     /// A role that is handed to CloudFormation.
     Role,
+    /// Whoever only uses what is deployed.
+    Nobody,
 }
 
 /// What the names in a policy follow from.
@@ -59,10 +61,14 @@ pub struct Scope<'a> {
     pub stack: &'a str,
 }
 
-/// What it takes to deploy a pipeline with these parameters.
+/// What it takes to deploy a pipeline with these parameters, or to use it.
 #[must_use]
 pub fn statements(maker: Maker, values: &Values) -> Vec<Statement> {
-    let own = [DEPLOYER, READER, SHARED].concat();
+    if maker == Maker::Nobody {
+        let has_key = values.get("CustomerKey").is_some_and(|value| value != "none");
+        return [HEALTH, USER, if has_key { UNDER_KEY } else { &[] }].concat();
+    }
+    let own = [DEPLOYER, HEALTH, SHARED].concat();
     if maker == Maker::Role {
         return [&*own, &[ARTIFACT_BUCKET], HANDING_OVER].concat();
     }

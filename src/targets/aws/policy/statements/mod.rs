@@ -13,7 +13,7 @@ mod reader;
 pub use deployer::{ALL_BUCKETS, ARTIFACT_BUCKET, DEPLOYER, HANDING_OVER, SHARED};
 pub use options::{AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, ISOLATION};
 pub use pipeline::PIPELINE;
-pub use reader::READER;
+pub use reader::{HEALTH, UNDER_KEY, USER};
 
 /// The tables.
 const TABLES: &[&str] =
