@@ -4,5 +4,6 @@
 mod cloud;
 mod data;
 mod looks;
+mod rights;
 mod stuck;
 mod up;

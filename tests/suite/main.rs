@@ -7,8 +7,9 @@
     reason = "a test ends where what it builds on fails"
 )]
 
-// The name by which what is shared with the tests of the functions knows it.
+// The names by which what is shared with the tests of functions and handlers knows them.
 extern crate aws_ports as stockpipe_aws_ports;
+extern crate pipeline as stockpipe_pipeline;
 
 #[expect(dead_code, reason = "the tests of the source use what these do not")]
 mod fake_yahoo;
@@ -18,10 +19,13 @@ mod alerts;
 mod aws;
 mod aws_offline;
 mod bad_records;
+mod bootstraps;
 mod demo;
 mod durability;
 #[expect(dead_code, reason = "the tests of the functions use what these do not")]
 mod emulator;
+#[path = "../../lambdas/aws/tests/suite/events.rs"]
+mod events;
 mod exit_codes;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -39,6 +43,8 @@ mod replay;
 mod settings;
 mod sql_differential;
 mod sql_notes;
+#[path = "../../lambdas/pipeline/tests/suite/stream.rs"]
+mod stream;
 mod tail;
 mod templates;
 mod terminal;

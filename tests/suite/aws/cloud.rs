@@ -1,7 +1,8 @@
 //! An account of its own, and the binary in it.
 
 use crate::{
-    emulator::Emulator,
+    bootstraps::{PACKAGES, bootstraps},
+    emulator::{Behaviour, Emulator},
     harness::{Ended, Home, Running},
     terminal::Terminal,
 };
@@ -15,9 +16,6 @@ use std::{
 };
 use stockpipe_aws_ports::Clients;
 
-/// The functions' packages, in which the binary looks for their bootstraps.
-const PACKAGES: [&str; 3] = ["process-stock-data", "stock-trend-analysis", "archive-stock-data"];
-
 pub struct Cloud {
     pub home: Home,
     clients: Clients,
@@ -28,10 +26,7 @@ pub struct Cloud {
 impl Cloud {
     /// An empty account, and functions that do nothing.
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let emulator = Emulator::start();
-        let clients = runtime.block_on(emulator.clients());
-        let cloud = Self { home: Home::new(), clients, runtime, emulator };
+        let cloud = Self::empty(&Behaviour::default());
         let program = cloud.home.work().join("nothing");
         let mut compiler = Command::new("cc");
         compiler.args(["-x", "c", "-s", "-o"]).arg(&program).arg("-").stdin(Stdio::piped());
@@ -43,6 +38,24 @@ impl Cloud {
             cloud.write_bootstrap(package, &[&program, package.as_bytes()].concat());
         }
         cloud
+    }
+
+    /// An empty account, and the functions as they are.
+    pub fn with_functions(behaviour: &Behaviour) -> Self {
+        let cloud = Self::empty(behaviour);
+        for (package, bootstrap) in bootstraps() {
+            let folder = cloud.bootstraps().join(package);
+            fs::create_dir_all(&folder).expect("a folder");
+            std::os::unix::fs::symlink(bootstrap, folder.join("bootstrap")).expect("a bootstrap");
+        }
+        cloud
+    }
+
+    fn empty(behaviour: &Behaviour) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let emulator = Emulator::start(behaviour);
+        let clients = runtime.block_on(emulator.clients());
+        Self { home: Home::new(), clients, runtime, emulator }
     }
 
     /// Makes the code of a function another one. What comes behind a program is no part of it.
@@ -111,6 +124,10 @@ impl Cloud {
 
     pub fn athena(&self) -> aws_sdk_athena::Client {
         aws_sdk_athena::Client::new(self.clients.config())
+    }
+
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(self.clients.config())
     }
 
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
