@@ -1,7 +1,7 @@
 //! `up` and `down` on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
 //! takes, and neither what it refuses.
 
-mod cloud;
+pub mod cloud;
 mod data;
 mod looks;
 mod rights;

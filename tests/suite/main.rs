@@ -20,6 +20,7 @@ mod aws;
 mod aws_offline;
 mod bad_records;
 mod bootstraps;
+mod conformance;
 mod demo;
 mod durability;
 #[expect(dead_code, reason = "the tests of the functions use what these do not")]
@@ -27,6 +28,9 @@ mod emulator;
 #[path = "../../lambdas/aws/tests/suite/events.rs"]
 mod events;
 mod exit_codes;
+#[path = "../../lambdas/pipeline/tests/suite/fold.rs"]
+#[expect(dead_code, reason = "what the handlers' own tests need of it is not all needed here")]
+mod fold;
 #[cfg(target_os = "linux")]
 mod full_disk;
 mod golden;
@@ -34,16 +38,23 @@ mod help;
 mod lifecycle;
 mod live_table;
 mod marks;
+#[path = "../../lambdas/pipeline/tests/suite/memory.rs"]
+#[expect(dead_code, reason = "what the handlers' own tests need of it is not all needed here")]
+mod memory;
 mod output;
 #[cfg(target_os = "linux")]
 mod power_loss;
 mod processes;
 mod python;
 mod replay;
+#[path = "../../lambdas/pipeline/tests/suite/run.rs"]
+#[expect(dead_code, reason = "what the handlers' own tests need of it is not all needed here")]
+mod run;
 mod settings;
 mod sql_differential;
 mod sql_notes;
 #[path = "../../lambdas/pipeline/tests/suite/stream.rs"]
+#[expect(dead_code, reason = "what the handlers' own tests need of it is not all needed here")]
 mod stream;
 mod tail;
 mod templates;

@@ -40,13 +40,15 @@ impl Cloud {
         cloud
     }
 
-    /// An empty account, and the functions as they are.
+    /// An empty account, and the functions as they are, without the names of what is in them.
     pub fn with_functions(behaviour: &Behaviour) -> Self {
         let cloud = Self::empty(behaviour);
         for (package, bootstrap) in bootstraps() {
             let folder = cloud.bootstraps().join(package);
             fs::create_dir_all(&folder).expect("a folder");
-            std::os::unix::fs::symlink(bootstrap, folder.join("bootstrap")).expect("a bootstrap");
+            let stripped = Command::new("strip").arg("-o").arg(folder.join("bootstrap")).arg(bootstrap).status();
+            let stripped = stripped.expect("`strip` is needed: install the binutils (apt install binutils)");
+            assert!(stripped.success(), "{package} is not stripped");
         }
         cloud
     }
@@ -124,6 +126,18 @@ impl Cloud {
 
     pub fn athena(&self) -> aws_sdk_athena::Client {
         aws_sdk_athena::Client::new(self.clients.config())
+    }
+
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(self.clients.config())
+    }
+
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        self.clients.sns()
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(self.clients.config())
     }
 
     pub fn iam(&self) -> aws_sdk_iam::Client {
