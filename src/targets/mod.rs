@@ -1,10 +1,13 @@
 //! Where a pipeline can be put, and what it answers wherever it is.
 
 pub mod aws;
+pub mod latency;
 pub mod local;
+pub mod producer;
 
 use crate::error::Error;
-use pipeline::{Item, Signal, Symbol, Timestamp};
+use latency::Histogram;
+use pipeline::{Counts, Item, Signal, Symbol, Timestamp};
 
 /// A pipeline, wherever it is. A call may block until it has its answer.
 pub trait Target {
@@ -28,4 +31,38 @@ pub trait Target {
 pub trait NewSignals {
     /// Those that are new since the last call, none of them twice; at first all that there are.
     fn next(&mut self) -> Result<Vec<Signal>, Error>;
+}
+
+/// What became of a run's quotes.
+#[derive(Clone, Debug, Default)]
+pub struct Run {
+    /// What process made of them.
+    pub counts: Counts,
+    /// Signals that they raised.
+    pub signals: u64,
+    /// Quotes in the lake, duplicates included.
+    pub archived: u64,
+    /// How long each took from put to stored.
+    pub latency: Histogram,
+}
+
+impl Run {
+    /// How long it took from put to stored, in ms, for this share of the quotes; none where nothing was measured.
+    pub fn latency(&self, share: f64) -> Option<f64> {
+        self.latency.quantile(share)
+    }
+}
+
+/// How a drain ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Everything is in the table and in the lake.
+    All,
+    /// The time was up: so many quotes are missing, for the reason given.
+    Missing {
+        /// Quotes not in the table yet, or not in the lake.
+        quotes: u64,
+        /// Who should have taken them, or what fails.
+        because: String,
+    },
 }
