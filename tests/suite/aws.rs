@@ -5,5 +5,7 @@ pub mod cloud;
 mod data;
 mod looks;
 mod rights;
+mod stream;
 mod stuck;
+mod tables;
 mod up;

@@ -61,7 +61,7 @@ impl Emulator {
     pub(crate) fn start(behaviour: &Behaviour) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
-        let between = behaviour.faults.as_ref().map(|rules| Proxy::start(port, rules));
+        let between = behaviour.faults.as_ref().map(|rules| Proxy::start(free_port(), port, rules));
         let log = File::create(folder.path().join("log")).expect("a log");
         let functions = between.as_ref().map_or(port, |proxy| proxy.port);
         let process = Command::new(python())
@@ -102,15 +102,19 @@ impl Emulator {
 
     /// A proxy in front of it that follows these rules.
     pub(crate) fn proxy(&self, rules: &Value) -> Proxy {
-        Proxy::start(self.port, rules)
+        self.proxy_on(free_port(), rules)
+    }
+
+    /// As [`Self::proxy`], on this port.
+    pub(crate) fn proxy_on(&self, port: u16, rules: &Value) -> Proxy {
+        Proxy::start(port, self.port, rules)
     }
 }
 
 impl Proxy {
-    /// In front of what is, or will be, at this port.
-    fn start(upstream: u16, rules: &Value) -> Self {
+    /// In front of what is, or will be, at the upstream port.
+    fn start(port: u16, upstream: u16, rules: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = free_port();
         let file = folder.path().join("rules.json");
         fs::write(&file, rules.to_string()).expect("the rules");
         let process = Command::new(python())

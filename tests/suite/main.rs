@@ -29,7 +29,6 @@ mod emulator;
 mod events;
 mod exit_codes;
 #[path = "../../lambdas/pipeline/tests/suite/fold.rs"]
-#[expect(dead_code, reason = "what the handlers' own tests need of it is not all needed here")]
 mod fold;
 #[cfg(target_os = "linux")]
 mod full_disk;
@@ -39,7 +38,6 @@ mod lifecycle;
 mod live_table;
 mod marks;
 #[path = "../../lambdas/pipeline/tests/suite/memory.rs"]
-#[expect(dead_code, reason = "what the handlers' own tests need of it is not all needed here")]
 mod memory;
 mod output;
 #[cfg(target_os = "linux")]

@@ -2,11 +2,12 @@
 
 use crate::{
     bootstraps::{PACKAGES, bootstraps},
-    emulator::{Behaviour, Emulator},
+    emulator::{Behaviour, Emulator, Proxy},
     harness::{Ended, Home, Running},
     terminal::Terminal,
 };
 use aws_sdk_cloudformation::types::Stack;
+use serde_json::Value;
 use std::{
     fs,
     io::{Read, Write},
@@ -102,6 +103,28 @@ impl Cloud {
         let mut command = self.home.command(arguments);
         command.envs(self.environment());
         Running::start(command)
+    }
+
+    /// Starts it, with the account behind another port.
+    pub fn start_behind(&self, port: u16, arguments: &[&str]) -> Running {
+        let mut command = self.home.command(arguments);
+        command.envs(self.environment()).env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+        Running::start(command)
+    }
+
+    /// Starts it, with the account behind the proxy that the functions call it through.
+    pub fn start_beside_functions(&self, arguments: &[&str]) -> Running {
+        self.start_behind(self.emulator.port_of_functions(), arguments)
+    }
+
+    /// A proxy in front of the account that follows these rules.
+    pub fn proxy(&self, rules: &Value) -> Proxy {
+        self.emulator.proxy(rules)
+    }
+
+    /// Another proxy on the port of one that is gone.
+    pub fn proxy_on(&self, port: u16, rules: &Value) -> Proxy {
+        self.emulator.proxy_on(port, rules)
     }
 
     /// Starts it on a terminal.

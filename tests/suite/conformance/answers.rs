@@ -5,7 +5,7 @@ use crate::{
     run::{WEEK, settings},
     stream::{Stream, time},
 };
-use pipeline::{Quote, Signal, Symbol, Timestamp};
+use pipeline::{Origin, Quote, Signal, Symbol, Timestamp};
 use std::collections::BTreeMap;
 
 /// What the rules make of quotes in the order of their stream.
@@ -32,6 +32,7 @@ pub fn history(quotes: &[Quote]) -> Vec<Vec<String>> {
     for quote in quotes {
         first.entry((quote.symbol.clone(), quote.timestamp)).or_insert(quote);
     }
-    let in_order: Vec<Quote> = first.into_values().map(|quote| Quote { stale: false, ..quote.clone() }).collect();
+    let in_order: Vec<Quote> =
+        first.into_values().map(|quote| Quote { stale: false, origin: Origin::Live, ..quote.clone() }).collect();
     rows(&folded(&in_order).signals)
 }

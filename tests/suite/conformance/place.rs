@@ -182,7 +182,7 @@ impl Place for Aws {
     }
 
     fn start(&self, arguments: &[&str]) -> Running {
-        self.cloud.start(arguments)
+        self.cloud.start_beside_functions(arguments)
     }
 
     fn put(&self, partition_key: &str, data: &[u8]) {

@@ -32,6 +32,8 @@ pub struct Pace {
     /// When `budget` was counted.
     counted: Option<Instant>,
     last_cut: Option<Instant>,
+    /// When the rate was last changed.
+    changed: Option<Instant>,
     /// What was taken within the last second.
     taken: VecDeque<(Instant, usize)>,
     /// How many records were refused.
@@ -72,12 +74,11 @@ impl Pace {
             self.budget = self.budget.min(0.0);
             self.counted.get_or_insert(now);
             self.last_cut = Some(now);
-        } else if let (Some(rate), Some(risen)) = (self.rate, self.last_cut)
-            && now.saturating_duration_since(risen) >= TOGETHER
-        {
-            let seconds = now.saturating_duration_since(risen).as_secs_f64();
+            self.changed = Some(now);
+        } else if let (Some(rate), Some(changed)) = (self.rate, self.changed) {
+            let seconds = now.saturating_duration_since(changed).as_secs_f64();
             self.rate = Some(rate * RISE.mul_add(seconds, 1.0)).filter(|rate| *rate < FREE);
-            self.last_cut = Some(now);
+            self.changed = Some(now);
         }
     }
 
