@@ -215,6 +215,7 @@ pub struct Stream {
 
 /// `query`.
 #[derive(Debug, Args)]
+#[command(after_help = QUERY_HELP)]
 pub struct Query {
     /// A saved query; without one they are listed
     #[arg(conflicts_with_all = ["sql", "file"])]
@@ -234,7 +235,15 @@ pub struct Query {
     /// Draw prices and averages as well
     #[arg(long)]
     pub chart: bool,
+    /// Take Athena's earlier answer to the same query, if it is at most so old: 1m to 7d. It costs nothing, and new
+    /// quotes are not in it
+    #[arg(long, value_name = "DURATION", help_heading = "On AWS")]
+    pub reuse: Option<String>,
 }
+
+/// What it costs.
+const QUERY_HELP: &str = "On AWS Athena answers, for $5 a TB that it scans, 10 MB at least (the list price of \
+us-east-1, not checked live); what is charged is shown. Ctrl-C stops the query.";
 
 /// `latest`.
 #[derive(Debug, Args)]

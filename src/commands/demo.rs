@@ -63,7 +63,7 @@ pub fn run() -> Result<ExitStatus, Error> {
     }
 
     step("stockpipe query daily-trend -p symbol=AAPL --chart");
-    query::ask(Format::Table, &local, &Question::saved("daily-trend", &[("symbol", "AAPL")], true)?)?;
+    query::ask(Format::Table, &local.history()?, &Question::saved("daily-trend", &[("symbol", "AAPL")], true)?)?;
 
     drop(scratch);
     style::say(&format!("\nDone in {}; the throw-away pipeline is gone. By hand:", style::elapsed(started.elapsed())));

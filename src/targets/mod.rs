@@ -5,9 +5,13 @@ pub mod latency;
 pub mod local;
 pub mod producer;
 
-use crate::error::Error;
+use crate::{
+    error::Error,
+    queries::Parameter,
+    rows::{Column, Row},
+};
 use latency::Histogram;
-use pipeline::{Counts, Item, Signal, Symbol, Timestamp};
+use pipeline::{Counts, Date, Item, Signal, Symbol, Timestamp};
 
 /// A pipeline, wherever it is. A call may block until it has its answer.
 pub trait Target {
@@ -65,4 +69,43 @@ pub enum Drained {
         /// Who should have taken them, or what fails.
         because: String,
     },
+}
+
+/// All quotes that ever came, which SQL asks.
+pub trait History {
+    /// The days of its oldest and its newest quote; none where it is empty.
+    fn days(&self) -> Result<Option<[Date; 2]>, Error>;
+
+    /// Begins to answer a query, and comes back with the first of the answer. `parameters` are the values of its `?`, by
+    /// position.
+    ///
+    /// # Errors
+    /// When it cannot be understood, names what is not there, would change something, or is interrupted.
+    fn query(
+        &self,
+        sql: &str,
+        parameters: &[Parameter],
+        tell: &mut dyn FnMut(Asked<'_>),
+    ) -> Result<Box<dyn Answer + '_>, Error>;
+}
+
+/// What there is to say while a query is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
+    /// Something about the query that its author may want to change.
+    Note(&'a str),
+    /// What goes on now.
+    GoingOn(&'a str),
+}
+
+/// An answer that comes piece by piece, so that a long one never is in memory as a whole.
+pub trait Answer {
+    /// Its columns.
+    fn columns(&self) -> &[Column];
+
+    /// The next rows; none after the last.
+    fn next(&mut self) -> Result<Option<Vec<Row>>, Error>;
+
+    /// What it took beside time, such as `12 kB read`.
+    fn took(&self) -> String;
 }

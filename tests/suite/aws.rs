@@ -1,9 +1,10 @@
-//! `up` and `down` on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
+//! The pipeline on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
 //! takes, and neither what it refuses.
 
 pub mod cloud;
 mod data;
 mod looks;
+mod query;
 mod rights;
 mod stream;
 mod stuck;

@@ -26,10 +26,10 @@ const STEPS: [Step; 8] = [
     ("duplicates, revised, late and stale quotes", order::marked),
     ("quotes in order of arrival", order::arrival),
     ("two producers at once", order::two_producers),
-    ("records of others", bad::third_party),
-    ("bad records", bad::bad_records),
     ("alerts", kept::alerts),
     ("kept data", kept::kept),
+    ("records of others", bad::third_party),
+    ("bad records", bad::bad_records),
     // Last, since they fill a lake that every question reads.
     ("daily recordings", recordings::daily),
 ];

@@ -10,6 +10,7 @@
 
 pub mod aside;
 pub mod consumers;
+mod history;
 mod lake;
 mod lease;
 pub mod live;

@@ -226,6 +226,20 @@ impl Cloud {
         listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect()
     }
 
+    /// Puts the lake of the pipeline on this machine into the bucket, each file once by each of these names' endings.
+    pub fn upload_lake(&self, copies: &[&str]) {
+        let (lake, bucket) = (self.home.stack().join("lake"), self.bucket("stock-market-data-bucket-"));
+        for file in self.home.files().iter().filter(|file| file.ends_with(".parquet")) {
+            let file = self.home.root().join(file);
+            let key = file.strip_prefix(&lake).expect("in the lake").to_string_lossy().replace(".parquet", "");
+            let bytes = fs::read(&file).expect("a file");
+            for copy in copies {
+                let put = self.s3().put_object().bucket(&bucket).key(format!("{key}{copy}.parquet"));
+                self.ask(put.body(bytes.clone().into()).send()).expect("an object");
+            }
+        }
+    }
+
     /// Makes a stack of another kind, which may take its time.
     pub fn make_stack(&self, template: &str) {
         let create = self.cloudformation().create_stack().stack_name("stockpipe").template_body(template);

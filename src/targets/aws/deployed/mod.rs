@@ -3,12 +3,14 @@
 //! Names follow from account, region and stack, so that nothing has to be looked up but whether the stack is there.
 //! What a call waits for, it waits for on the runtime that comes with it; what is put goes on there meanwhile.
 
+pub mod athena;
 pub mod producer;
 pub mod sent;
 mod tables;
 
 use crate::{
     error::Error,
+    settings::DEFAULT_STACK,
     targets::{
         NewSignals, Target,
         aws::{
@@ -48,6 +50,12 @@ impl Deployed {
             }
         })?;
         Ok(Self { names: aws.names(name), aws, stack, runtime })
+    }
+
+    /// What to add to a command to mean this stack.
+    pub fn flags(&self) -> String {
+        let stack = &self.names.stack;
+        format!(" --target aws{}", if stack == DEFAULT_STACK { String::new() } else { format!(" --stack {stack}") })
     }
 
     /// Waits for an answer.
