@@ -6,7 +6,8 @@ use crate::{
     harness::{Ended, Home, Running, csv, put_record, replay_of, summary},
 };
 use aws_sdk_kinesis::primitives::Blob;
-use serde_json::Value;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Value, json};
 use std::{
     cell::RefCell,
     collections::BTreeSet,
@@ -170,6 +171,14 @@ impl Aws {
         let topic = self.cloud.physical_id("AlertsTopic");
         let account = topic.split(':').nth(4).expect("an account");
         let queue = format!("arn:aws:sqs:us-east-1:{account}:heard");
+        // Without it the topic may not send to it.
+        let policy = json!({"Version": "2012-10-17", "Statement": [{
+            "Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage",
+            "Resource": queue, "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }]});
+        let set = self.cloud.sqs().set_queue_attributes().queue_url(&url);
+        let set = set.attributes(QueueAttributeName::Policy, policy.to_string());
+        self.cloud.ask(set.send()).expect("a policy");
         let subscribe = self.cloud.sns().subscribe().topic_arn(&topic).protocol("sqs").endpoint(queue);
         self.cloud.ask(subscribe.send()).expect("a subscription");
         url

@@ -31,26 +31,38 @@ fn short(rows: &[Vec<String>]) -> Signals {
 /// Would catch any drift between what is known of real data and what the target answers: signals, averages, anomalies,
 /// counts, the newest quote; and a file that counts when it comes again.
 pub fn daily(place: &dyn Place) {
-    let folder = data("");
+    check(place, &recordings(&data("")));
+}
+
+/// The same of the short ones.
+pub fn short_daily(place: &dyn Place) {
+    let is_short = |file: &PathBuf| fs::metadata(file).is_ok_and(|file| file.len() < 20_000);
+    let short: Vec<PathBuf> = recordings(&data("")).into_iter().filter(is_short).collect();
+    assert_eq!(short.len(), 2);
+    check(place, &short);
+}
+
+fn check(place: &dyn Place, files: &[PathBuf]) {
+    let golden_folder = data("golden");
     let mut counts = BTreeMap::new();
-    for file in recordings(&folder) {
-        let name = name_of(&file);
+    for file in files {
+        let name = name_of(file);
         let symbol = name.trim_start_matches("daily_");
-        let copied = copy(place, &file, symbol);
+        let copied = copy(place, file, symbol);
         let text = fs::read_to_string(&copied).expect("a copy");
         let lines = text.lines().count() as u64 - 1;
         let sum = place.stream(&copied, &[]);
         assert_eq!(numbers(&sum, COUNTS), [lines, lines, lines, 0, 0, 0, 0, 0], "{name}: {sum}");
-        let known = golden(&folder.join("golden"), name);
+        let known = golden(&golden_folder, name);
         assert!(!known.is_empty());
         place.becomes(&format!("signals of {name}"), &known, || short(&place.signals(symbol)));
-        assert_eq!(number(&sum, "anomalies"), anomalies(&folder.join("golden"), name).len() as u64, "{name}");
+        assert_eq!(number(&sum, "anomalies"), anomalies(&golden_folder, name).len() as u64, "{name}");
         let last: Vec<&str> = text.lines().last().expect("a row").split(',').collect();
         let newest = [last[0], &last[1].replace('Z', ".000Z"), last[5], last[2], last[3], last[4], last[6]];
         assert_eq!(place.latest(symbol)[0][..7], newest, "{name}");
         counts.insert(symbol.to_owned(), (copied, lines));
     }
-    assert_eq!(counts.len(), 5);
+    assert_eq!(counts.len(), files.len());
 
     // Of all of them in one question.
     let of_these = |command: &[&str]| -> Vec<Vec<String>> {
@@ -62,11 +74,11 @@ pub fn daily(place: &dyn Place) {
                ORDER BY symbol, \"timestamp\"";
     let found = of_these(&["query", "--sql", sql]);
     let trimmed = |text: &str| text.trim_end_matches('0').trim_end_matches('.').to_owned();
-    let known = recordings(&folder).into_iter().flat_map(|file| {
-        let name = name_of(&file).to_owned();
+    let known = files.iter().flat_map(|file| {
+        let name = name_of(file).to_owned();
         let symbol = name.trim_start_matches("daily_").to_owned();
         let row = move |[at, change]: [String; 2]| vec![symbol.clone(), at.replace('Z', ".000Z"), trimmed(&change)];
-        anomalies(&folder.join("golden"), &name).into_iter().map(row).collect::<Vec<_>>()
+        anomalies(&golden_folder, &name).into_iter().map(row).collect::<Vec<_>>()
     });
     let mut known: Vec<Vec<String>> = known.collect();
     known.sort();
