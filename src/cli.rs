@@ -94,6 +94,8 @@ pub enum Command {
     Signals(Signals),
     /// What flows through the stream, line by line, as it arrives
     Tail(Tail),
+    /// What the functions on AWS say
+    Logs(Logs),
     /// What is in the pipeline and how it does
     Status(Status),
     /// Put set-aside lines, or a span of the stream, onto the stream again
@@ -102,6 +104,8 @@ pub enum Command {
     Demo,
     /// Take the pipeline down, data included
     Down(Down),
+    /// What the pipeline costs a month on AWS, line by line
+    Cost(Cost),
     /// Find what is missing before `up`: credentials, rights, toolchain, quotas
     #[command(after_help = DOCTOR_HELP)]
     Doctor,
@@ -120,6 +124,29 @@ const DOCTOR_HELP: &str = "It ends with 1 where something that `up` needs is mis
 --format json each finding is an object, with --format csv a row: check, result (ok, warning or missing), detail, \
 remedy. Nothing is changed: on AWS a template is put into the artifact bucket, where there is one, for as long as \
 CloudFormation reads it.";
+
+/// `cost`.
+#[derive(Debug, Args)]
+#[command(after_help = COST_HELP)]
+pub struct Cost {
+    /// Quotes a day [default: one every 30 seconds]
+    #[arg(long, value_name = "NUMBER", default_value_t = 2880, hide_default_value = true)]
+    pub quotes: u64,
+    /// Symbols that they are of
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub symbols: u32,
+    /// What can be set of a stack.
+    #[command(flatten)]
+    pub options: StackOptions,
+    /// An option of AWS, such as shard_count=2, beside those of stockpipe.yaml
+    #[arg(long = "set", value_name = "NAME=VALUE")]
+    pub set: Vec<String>,
+}
+
+/// What a program can rely on.
+const COST_HELP: &str = "Of the options that stockpipe.yaml and --set give, whatever the target. --format json is one \
+object: lines (line, dollars, after_free_tiers), total, total_after_free_tiers and notes; --format csv has a row per \
+line, the last one the total. An estimate: what functions take and items hold was measured on an emulator.";
 
 /// `init`.
 #[derive(Debug, Args)]
@@ -294,6 +321,66 @@ const TAIL_HELP: &str = "It only reads: nothing waits for it, and nothing is sto
 is no quote, or null) and data, the line as it came. What is no UTF-8 is in data_hex instead, in hexadecimal \
 digits.";
 
+/// `logs`.
+#[derive(Debug, Args)]
+#[command(after_help = LOGS_HELP)]
+pub struct Logs {
+    /// Only these functions: process, trend, archive
+    #[arg(value_name = "FUNCTION", value_enum, hide_possible_values = true)]
+    pub functions: Vec<FunctionName>,
+    /// Begin with what was said at this time or since, such as 1h (ago), 2026-11-20 or 2026-11-20T14:30:00Z
+    /// [default: 10m]
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Go on with what is said next, until Ctrl-C
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only what matters at least so much: debug, info, warn (nothing was lost) or error (somebody has to act)
+    #[arg(long, value_enum, hide_possible_values = true)]
+    pub level: Option<LogLevel>,
+}
+
+/// What a program can rely on.
+const LOGS_HELP: &str = "It is for --target aws: a stack on this machine keeps no logs. With --format json each line is an \
+object, with --format csv a row: time, function, level, message, request_id (or null) and fields, the rest of what \
+was said (in CSV as JSON). Lambda's own lines, and panics, are messages without fields. CloudWatch shows what was \
+said a few seconds later.";
+
+/// The functions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FunctionName {
+    /// ProcessStockData
+    Process,
+    /// StockTrendAnalysis
+    Trend,
+    /// ArchiveStockData
+    Archive,
+}
+
+impl FunctionName {
+    /// What is typed for it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Process => "process",
+            Self::Trend => "trend",
+            Self::Archive => "archive",
+        }
+    }
+}
+
+/// How much something matters that was said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogLevel {
+    /// All of it
+    Debug,
+    /// What is as it should be
+    Info,
+    /// What is not, though nothing was lost
+    Warn,
+    /// What was lost, or needs somebody
+    Error,
+}
+
 /// `replay`.
 #[derive(Debug, Args)]
 #[command(after_help = REPLAY_HELP, override_usage = REPLAY_USAGE)]
@@ -379,7 +466,10 @@ const STATUS_HELP: &str = "On AWS --format json is one object: target, stack, re
 (CloudFormation's word), state (in words), reason, since, under_way, protected, resources_by_part, resources_failed, \
 resources (name, type, part, physical_id, status, reason, drift), drift_checked, drifted (name, type, gone, \
 differences: path, expected, actual), mappings (function, id, state, last), subscriptions (topic, protocol, \
-endpoint, pending) and outputs; null is not known. --format csv has a line for each of them. With --events it is a \
+endpoint, pending), outputs, lag (function, ms: the age of the oldest record that it was given in the newest minute, \
+at; of the last 10 minutes), newest (symbol, timestamp, ingested_at, processed_at: of the table, 50 symbols are \
+looked at), set_aside and failed_batches (counted up to 1000), alarms (raised ones: name, about, since) and \
+catalog_differences (column, catalog, files); null is not known. --format csv has a line for each of them. With --events it is a \
 row per event: time, resource, type, status, reason, physical_id, operation.";
 
 /// `template`.

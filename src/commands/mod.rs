@@ -1,11 +1,13 @@
 //! One file per command: what it does from settings to exit status.
 
 mod completions;
+mod cost;
 mod demo;
 mod doctor;
 mod down;
 mod init;
 mod latest;
+mod logs;
 mod operation;
 mod policy;
 mod query;
@@ -25,7 +27,7 @@ use crate::{
     settings::Settings,
     sources,
     targets::{
-        Target,
+        Stream, Target,
         aws::{Aws, deployed::Deployed},
         local::{self, Drained, Local, consumers::Event},
     },
@@ -52,8 +54,10 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
         Command::Query(query) => query::run(&settings()?, &query),
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
-        Command::Tail(tail) => tail::run(&local("tail")?, &tail),
+        Command::Tail(tail) => tail::run(&settings()?, &tail),
+        Command::Logs(logs) => logs::run(&settings()?, &logs),
         Command::Replay(replay) => replay::run(&local("replay")?, &replay),
+        Command::Cost(cost) => cost::run(&settings()?, &cost),
         Command::Doctor => doctor::run(&settings()?),
         Command::Template(template) => template::run(&settings()?, &template),
         Command::Policy(policy) => policy::run(&settings()?, &policy),
@@ -86,6 +90,14 @@ fn ready(settings: &Settings) -> Result<Box<dyn Target>, Error> {
             catch_up(&local)?;
             Box::new(local)
         }
+        TargetName::Aws => Box::new(deployed(settings)?),
+    })
+}
+
+/// The pipeline as it is: nothing is stored before, and nobody waits for it.
+fn undisturbed(settings: &Settings) -> Result<Box<dyn Stream>, Error> {
+    Ok(match settings.target {
+        TargetName::Local => Box::new(Local::new(settings.folder())),
         TargetName::Aws => Box::new(deployed(settings)?),
     })
 }

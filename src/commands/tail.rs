@@ -7,15 +7,15 @@ use crate::{
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::{
+        progress::Progress,
         style::{self, BAD, FAINT, GOOD, Screen, WARN},
         table,
     },
     rows::{self, Column, ColumnKind, Row},
     settings::Settings,
-    targets::local::{
-        Local,
-        span::{Line, Span},
-        stream,
+    targets::{
+        local::stream,
+        span::{self, Line, Span},
     },
 };
 use pipeline::{Date, Origin, Quote};
@@ -36,22 +36,32 @@ const SHOWN: usize = 200;
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Tail) -> Result<ExitStatus, Error> {
-    let local = Local::new(settings.folder());
+    let target = super::undisturbed(settings)?;
     let since = arguments.since.as_deref().map(|text| super::moment("since", text)).transpose()?;
     let keys = arguments.symbols.clone();
     let span = Span { keys, since, ..Span::default() };
     let mut lines = match (arguments.last, since) {
-        (None, Some(_)) => local.lines(span)?,
-        (last, _) => local.newest_lines(span, last.unwrap_or(LAST))?,
+        (None, Some(_)) => target.lines(span)?,
+        (last, _) => target.newest_lines(span, last.unwrap_or(LAST))?,
     };
     let interrupt = Interrupt::listen()?;
     let mut printer = Printer::new(settings.format)?;
     let mut following = false;
+    let mut looking = Some(Progress::new("reading the stream", None));
     while !interrupt.is_set() {
         match lines.next()? {
-            Some(batch) => printer.print(&batch)?,
+            Some(batch) if batch.is_empty() => {
+                if let Some(looking) = &mut looking {
+                    looking.set(0);
+                }
+            }
+            Some(batch) => {
+                looking = None;
+                printer.print(&batch)?;
+            }
             None if arguments.no_follow => break,
             None => {
+                looking = None;
                 if !following {
                     following = true;
                     style::say("Following; Ctrl-C ends.");
@@ -60,6 +70,7 @@ pub fn run(settings: &Settings, arguments: &cli::Tail) -> Result<ExitStatus, Err
             }
         }
     }
+    drop(looking);
     // Who follows may have waited for a symbol that has yet to come.
     if !arguments.no_follow {
         return Ok(ExitStatus::Done);
@@ -68,7 +79,7 @@ pub fn run(settings: &Settings, arguments: &cli::Tail) -> Result<ExitStatus, Err
         style::say("Nothing has flowed through the stream yet, or nothing since then.");
     }
     let unseen = arguments.symbols.iter().filter(|s| !printer.keys.contains(s.as_str())).cloned().collect::<Vec<_>>();
-    super::say_unknown(settings, &local, &arguments.symbols, &super::unknown(&local, &unseen)?)
+    super::say_unknown(settings, &*target, &arguments.symbols, &super::unknown(&*target, &unseen)?)
 }
 
 /// Writes lines to standard output, each batch at once.
@@ -157,7 +168,7 @@ fn row(line: &Line) -> Row {
 
 /// A line for people: its record, when it arrived, and the quote that it is or why it is none.
 fn text(line: &Line, today: Date, width: Option<usize>) -> String {
-    let record = line.sequence.record.number().unwrap_or(0);
+    let record = span::told(line.sequence.record);
     let key = style::visible(&line.partition_key);
     let begin = format!("{record:>6}  {:<12}  {:<8}", clock(line.arrived_at, today), table::cut(&key, 32));
     let room = width.map_or(usize::MAX, |width| width.saturating_sub(begin.chars().count() + 1));

@@ -1,17 +1,21 @@
 //! Where a pipeline can be put, and what it answers wherever it is.
 
+pub mod aside;
 pub mod aws;
 pub mod latency;
 pub mod local;
 pub mod producer;
+pub mod span;
 
 use crate::{
     error::Error,
     queries::Parameter,
     rows::{Column, Row},
 };
+use aside::{Asides, Choice};
 use latency::Histogram;
-use pipeline::{Counts, Date, Item, Signal, Symbol, Timestamp};
+use pipeline::{Counts, Date, Item, Origin, Quote, Signal, Symbol, Timestamp};
+use span::{Lines, Span};
 
 /// A pipeline, wherever it is. A call may block until it has its answer.
 pub trait Target {
@@ -108,4 +112,22 @@ pub trait Answer {
 
     /// What it took beside time, such as `12 kB read`.
     fn took(&self) -> String;
+}
+
+/// A pipeline whose stream can be read line by line, and what was set aside of it. It only reads.
+pub trait Stream: Target {
+    /// The lines of a span: those that are in the stream, and those that come while it is read.
+    fn lines(&self, span: Span) -> Result<Box<dyn Lines + '_>, Error>;
+
+    /// As [`Stream::lines`], of those already in the stream only the newest, so many.
+    fn newest_lines(&self, span: Span, count: u64) -> Result<Box<dyn Lines + '_>, Error>;
+
+    /// What of the set-aside lines was chosen.
+    fn asides(&self, choice: Choice) -> Box<dyn Asides + '_>;
+}
+
+/// The quote as it is sent a second time. What raised nothing at first, stale or from a backfill, raises nothing now.
+fn again(quote: Quote, alert: bool, now: Timestamp) -> Quote {
+    let origin = if quote.origin == Origin::Backfill { Origin::Backfill } else { Origin::Replay };
+    Quote { origin, alert, ingested_at: now, ..quote }
 }

@@ -7,8 +7,8 @@ use crate::harness::{Home, Running, snapshot};
 fn the_help_of_every_command() {
     let home = Home::new();
     for command in [
-        "", "up", "stream", "query", "latest", "signals", "tail", "status", "replay", "demo", "down", "doctor",
-        "template", "policy",
+        "", "up", "stream", "query", "latest", "signals", "tail", "logs", "status", "replay", "demo", "down", "doctor",
+        "template", "policy", "cost",
     ] {
         let of = |flag: &str| {
             let arguments = [command, flag].into_iter().filter(|a| !a.is_empty());

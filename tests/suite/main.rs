@@ -21,6 +21,7 @@ mod aws_offline;
 mod bad_records;
 mod bootstraps;
 mod conformance;
+mod cost;
 mod demo;
 mod durability;
 #[expect(dead_code, reason = "the tests of the functions use what these do not")]

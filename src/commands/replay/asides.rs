@@ -15,14 +15,14 @@ use crate::{
     },
     rows::{self, Column, ColumnKind, Row},
     settings::Settings,
-    targets::local::{
-        Local,
-        aside::{Aside, Choice},
-        span::Place,
-        stream,
+    targets::{
+        Stream,
+        aside::{Aside, Choice, Through},
+        local::{Local, stream},
+        span::{Place, told},
     },
 };
-use pipeline::{Date, Sequence};
+use pipeline::Date;
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet},
@@ -96,7 +96,7 @@ struct Plan {
     /// What was chosen, but replayed already.
     replayed: u64,
     /// The last one there is: what is set aside meanwhile is not replayed at once.
-    through: Option<Sequence>,
+    through: Option<Through>,
     /// Symbols and ids that were typed, in vain.
     missing: Vec<String>,
 }
@@ -109,7 +109,6 @@ impl Plan {
         while let Some(page) = asides.page()? {
             for aside in page {
                 seen.add(&aside, choice);
-                plan.through = Some(aside.sequence);
                 if aside.replayed.is_some() && !arguments.again {
                     plan.replayed += 1;
                     continue;
@@ -120,6 +119,7 @@ impl Plan {
                 *plan.reasons.entry(aside.reason).or_default() += 1;
             }
         }
+        plan.through = asides.through();
         plan.missing = seen.missing(arguments);
         Ok(plan)
     }
@@ -259,7 +259,7 @@ impl Form {
         match self {
             Self::Short { replayed, today } => {
                 let mut row = vec![Some(aside.id()), Some(clock(aside.arrived_at, *today)), key];
-                let replayed_as = || aside.replayed.map(|(_, record)| format!("as {}", record.number().unwrap_or(0)));
+                let replayed_as = || aside.replayed.map(|(_, record)| format!("as {}", told(record)));
                 row.extend(replayed.then(replayed_as));
                 row.extend([reason, Some(style::visible_bytes(&aside.bytes, SHOWN))]);
                 row

@@ -13,8 +13,9 @@ use crate::{
         style::{self, plural},
     },
     settings::Settings,
-    targets::local::{
-        Local,
+    targets::{
+        Stream,
+        local::Local,
         span::{Line, Place, Span},
     },
 };

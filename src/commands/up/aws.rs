@@ -14,6 +14,7 @@ use crate::{
     targets::aws::{
         Aws,
         artifacts::{Artifact, BuildOptions},
+        cost::{self, Load},
         deploy::{
             bootstrap::{self, Need},
             change_set::{self, ChangeSet, Proposed, Wanted},
@@ -80,10 +81,21 @@ pub async fn run(settings: &Settings, arguments: &cli::Up) -> Result<ExitStatus,
     up.go_on(stack, shared).await
 }
 
-/// What was typed, then what the file says.
-fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
+/// `$18.62`, or `$18.62 → $29.57` where it changes; nothing where it stays. Of one quote every 30 seconds.
+fn monthly(before: Option<&Values>, after: &Values) -> Option<String> {
+    let of = |values| cost::estimate(values, Load::default()).ok().map(|estimate| format!("${:.2}", estimate.total()));
+    let after = of(after)?;
+    match before.and_then(of) {
+        None => Some(after),
+        Some(before) if before == after => None,
+        Some(before) => Some(format!("{before} → {after}")),
+    }
+}
+
+/// What `--set` says.
+pub fn typed(set: &[String]) -> Result<Options, Error> {
     let mut options = Options::default();
-    for typed in &arguments.set {
+    for typed in set {
         let Some((name, value)) = typed.split_once('=') else {
             return Err(Error::new(format!("--set '{}' is not of the form name=value", style::visible(typed)))
                 .status(ExitStatus::Usage)
@@ -91,6 +103,12 @@ fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
         };
         options.set(name, value)?;
     }
+    Ok(options)
+}
+
+/// What was typed, then what the file says.
+fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
+    let mut options = typed(&arguments.set)?;
     if let Some(shards) = arguments.shards {
         options.set("shard_count", &shards.to_string())?;
     }
@@ -346,12 +364,10 @@ impl Up<'_> {
             let quotes = u64::try_from(kept.quotes.unwrap_or_default()).unwrap_or_default();
             style::say(&format!("Kept        data is taken in again, about {} among it", plural(quotes, "quote")));
         }
-        if before.is_none() {
-            let stream = match wanted.values.get("StreamMode").map(String::as_str) {
-                Some("on-demand") => "the stream alone is $29.20",
-                _ => "a shard alone is $10.95",
-            };
-            style::say(&format!("Cost        {stream} a month, quotes or none (us-east-1, list price)"));
+        if let Some(cost) = monthly(before.map(|stack| &stack.values), &wanted.values) {
+            style::say(&format!(
+                "Cost        {cost} a month at 2,880 quotes a day (us-east-1, list prices of 2026-11; `stockpipe cost`)"
+            ));
         }
         Ok(())
     }

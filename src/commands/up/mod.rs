@@ -6,6 +6,8 @@ mod code;
 mod local;
 mod stuck;
 
+pub use aws::typed;
+
 use crate::{
     cli::{self, TargetName},
     error::{Error, ExitStatus},

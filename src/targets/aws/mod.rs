@@ -7,8 +7,10 @@
 pub mod artifacts;
 mod calls;
 pub mod checks;
+pub mod cost;
 pub mod deploy;
 pub mod deployed;
+pub mod health;
 pub mod names;
 pub mod options;
 pub mod policy;
@@ -131,6 +133,10 @@ impl Aws {
 
     pub(crate) fn athena(&self) -> aws_sdk_athena::Client {
         aws_sdk_athena::Client::new(&self.config)
+    }
+
+    pub(crate) fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        aws_sdk_cloudwatch::Client::new(&self.config)
     }
 
     pub(crate) fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {

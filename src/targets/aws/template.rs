@@ -7,7 +7,7 @@
 
 use super::names::Names;
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use yaml_serde::Value;
 
 /// The pipeline.
@@ -116,6 +116,48 @@ pub fn resources(text: &str, values: &Values) -> Vec<(String, String)> {
     .collect()
 }
 
+/// The memory of one of the pipeline's functions, in MB.
+#[must_use]
+pub fn memory(function: &str) -> f64 {
+    let parsed = parse(PIPELINE);
+    let properties = parsed.get("Resources").and_then(|r| r.get(function)).and_then(|f| f.get("Properties"));
+    properties.and_then(|p| p.get("MemorySize")).and_then(Value::as_f64).unwrap_or_default()
+}
+
+/// The metrics of the functions' own that the pipeline's alarms and dashboard are of, by name.
+#[must_use]
+pub fn metrics() -> BTreeSet<String> {
+    let parsed = parse(PIPELINE);
+    let of = |value: &Value, path: &[&str]| {
+        path.iter().try_fold(value.clone(), |value, name| value.get(name).cloned()).unwrap_or_default()
+    };
+    let own = scalar(&of(&parsed, &["Metadata", "Stockpipe", "MetricNamespace"]));
+    let mut names = BTreeSet::new();
+    for (_, resource) in parsed.get("Resources").and_then(Value::as_mapping).into_iter().flatten() {
+        if scalar(&of(resource, &["Properties", "Namespace"])) == own {
+            names.insert(scalar(&of(resource, &["Properties", "MetricName"])));
+        }
+        let Value::Tagged(body) = of(resource, &["Properties", "DashboardBody"]) else { continue };
+        let body: serde_json::Value = serde_json::from_str(&scalar(&body.value)).unwrap_or_default();
+        for widget in body["widgets"].as_array().into_iter().flatten() {
+            // A `.` repeats what the metric before had in its place.
+            let mut namespace = String::new();
+            for metric in widget["properties"]["metrics"].as_array().into_iter().flatten() {
+                match (metric[0].as_str(), metric[1].as_str()) {
+                    (Some("."), Some(name)) if namespace == own => _ = names.insert(name.to_owned()),
+                    (Some("." | "..."), _) => {}
+                    (Some(of), Some(name)) => {
+                        namespace = of.to_owned();
+                        names.extend((of == own).then(|| name.to_owned()));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    names
+}
+
 /// The pipeline's text as it is deployed.
 #[must_use]
 pub fn pipeline(names: &Names, values: &Values) -> String {
@@ -213,6 +255,26 @@ fn scalar(value: &Value) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Would catch a metric that is paid for and not counted.
+    #[test]
+    fn metrics_and_memory_are_counted() {
+        let names: Vec<String> = metrics().into_iter().collect();
+        let expected = [
+            "Anomalies",
+            "Archived",
+            "Duplicates",
+            "Late",
+            "PutToStored",
+            "Quotes",
+            "Revised",
+            "SetAside",
+            "Signals",
+            "Stale",
+        ];
+        assert_eq!(names, expected);
+        assert!((memory("ProcessStockData"), memory("ArchiveStockData")) == (256.0, 512.0));
+    }
 
     fn names() -> Names {
         Names::new("123456789012", "us-east-1", "prices")

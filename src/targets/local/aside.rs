@@ -1,81 +1,18 @@
-//! What was set aside: choosing from it, and marking what was put again.
+//! What was set aside locally: reading it, and marking what was put again.
 
-use super::{Local, span::Place, state::Folder, stream, table::number};
-use crate::error::Error;
-use pipeline::{Judge, Record, RecordSequence, Sequence, Timestamp};
+use super::{Local, state::Folder, stream, table::number};
+use crate::{
+    error::Error,
+    targets::aside::{Aside, Asides, Choice, Through},
+};
+use pipeline::{RecordSequence, Sequence, Timestamp};
 use rusqlite::{Connection, TransactionBehavior, params};
-use std::sync::Arc;
 
 /// How much of it is in memory at once: lines, and after which size no more, in bytes.
 const PAGE: (usize, usize) = (500, 2 << 20);
 
-/// Which of what was set aside; without anything all of it.
-#[derive(Clone, Debug, Default)]
-pub struct Choice {
-    /// Of these partition keys; of all where there are none.
-    pub keys: Vec<String>,
-    /// These; all where there are none.
-    pub places: Vec<Place>,
-    /// What arrived at this time or later.
-    pub since: Option<Timestamp>,
-    /// Those whose reason contains this text, in upper or lower case.
-    pub reason: Option<String>,
-    /// Only what was not replayed yet.
-    pub only_open: bool,
-    /// Up to this one.
-    pub through: Option<Sequence>,
-}
-
-impl Choice {
-    fn has(&self, aside: &Aside) -> bool {
-        let text = |reason: &String| aside.reason.to_lowercase().contains(&reason.to_lowercase());
-        (self.keys.is_empty() || self.keys.contains(&aside.partition_key))
-            && (self.places.is_empty() || self.places.iter().any(|place| place.has(aside.sequence)))
-            && self.since.is_none_or(|since| aside.arrived_at >= since)
-            && self.reason.as_ref().is_none_or(text)
-            && !(self.only_open && aside.replayed.is_some())
-    }
-}
-
-/// A line that was set aside, or a whole record that could not be judged.
-#[derive(Clone, Debug)]
-pub struct Aside {
-    /// Its place in the stream, by which it is known.
-    pub sequence: Sequence,
-    /// Its record's partition key.
-    pub partition_key: String,
-    /// When its record arrived.
-    pub arrived_at: Timestamp,
-    /// Why.
-    pub reason: String,
-    /// What it is, byte for byte.
-    pub bytes: Vec<u8>,
-    /// When it was put again, and as which record.
-    pub replayed: Option<(Timestamp, RecordSequence)>,
-}
-
-impl Aside {
-    /// Its place as short as it can be typed: `42-7`.
-    pub fn id(&self) -> String {
-        format!("{}-{}", self.sequence.record.number().unwrap_or(0), self.sequence.line)
-    }
-
-    /// Whether it would be a quote if it arrived now; of a whole record, whether every line of it would.
-    pub fn would_be_quote(&self) -> bool {
-        let record = Record {
-            sequence: self.sequence.record,
-            partition_key: Arc::from(&*self.partition_key),
-            arrived_at: stream::now(),
-            data: Arc::from(&*self.bytes),
-        };
-        let mut would_be = true;
-        Judge::default().record(&record, |_, _, _| {}, |_| would_be = false);
-        would_be
-    }
-}
-
 /// What was chosen, in stream order, read page by page: no transaction is open in between.
-pub struct Asides {
+pub struct LocalAsides {
     folder: Folder,
     choice: Choice,
     /// The last one that was read.
@@ -84,8 +21,8 @@ pub struct Asides {
 
 impl Local {
     /// What of the set-aside lines was chosen.
-    pub fn asides(&self, choice: Choice) -> Asides {
-        Asides { folder: self.folder.clone(), choice, after: None }
+    pub(super) fn asides_of(&self, choice: Choice) -> LocalAsides {
+        LocalAsides { folder: self.folder.clone(), choice, after: None }
     }
 
     /// Marks lines that were put again, each as the record beside it.
@@ -105,9 +42,8 @@ fn mark(db: &mut Connection, lines: &[(Sequence, RecordSequence)]) -> rusqlite::
     tx.commit()
 }
 
-impl Asides {
-    /// The next page, perhaps empty although more follow; none at the end.
-    pub fn page(&mut self) -> Result<Option<Vec<Aside>>, Error> {
+impl Asides for LocalAsides {
+    fn page(&mut self) -> Result<Option<Vec<Aside>>, Error> {
         let db = self.folder.table()?;
         let read = self.read(&db).map_err(|e| self.folder.broken("table.db", e))?;
         let Some(last) = read.last() else { return Ok(None) };
@@ -115,10 +51,19 @@ impl Asides {
         Ok(Some(read.into_iter().filter(|aside| self.choice.has(aside)).collect()))
     }
 
+    fn through(&self) -> Option<Through> {
+        self.after.map(Through::Sequence)
+    }
+}
+
+impl LocalAsides {
     fn read(&self, db: &Connection) -> rusqlite::Result<Vec<Aside>> {
         let key = |sequence: Sequence| (number(sequence.record), i64::from(sequence.line));
         let after = self.after.map_or((-1, -1), key);
-        let through = self.choice.through.map_or((i64::MAX, i64::MAX), key);
+        let through = match self.choice.through {
+            Some(Through::Sequence(sequence)) => key(sequence),
+            Some(Through::Written(_)) | None => (i64::MAX, i64::MAX),
+        };
         let mut statement = db.prepare_cached(
             "SELECT record, line, partition_key, arrived_at, reason, replayed_at, replayed_as, bytes FROM set_aside
              WHERE (record, line) > (?, ?) AND (record, line) <= (?, ?) ORDER BY record, line LIMIT ?",

@@ -8,7 +8,7 @@
 //! Any number of processes may produce, query and look at the status; the consumers run in the one that holds the
 //! lease. All state is in the stack's folder, and whoever opens it goes on where the last one stopped.
 
-pub mod aside;
+mod aside;
 pub mod consumers;
 mod history;
 mod lake;
@@ -17,7 +17,7 @@ pub mod live;
 pub mod producer;
 mod replay;
 mod schema;
-pub mod span;
+mod span;
 pub mod sql;
 pub mod state;
 pub mod stream;
@@ -27,7 +27,12 @@ pub use super::{Drained, Run};
 
 use crate::{
     error::Error,
-    targets::{NewSignals, Target, latency::Histogram},
+    targets::{
+        NewSignals, Stream, Target,
+        aside::{Asides, Choice},
+        latency::Histogram,
+        span::{Lines, Span},
+    },
 };
 use consumers::{Consumers, Event, Events, Role};
 use pipeline::{AnomalyThreshold, ArchiveSettings, Counts, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
@@ -438,6 +443,20 @@ impl Target for Local {
 
     fn new_signals(&self, symbols: &[Symbol]) -> Result<Box<dyn NewSignals + '_>, Error> {
         Ok(Box::new(Following { local: self, symbols: symbols.to_vec(), mark: 0 }))
+    }
+}
+
+impl Stream for Local {
+    fn lines(&self, span: Span) -> Result<Box<dyn Lines + '_>, Error> {
+        Ok(Box::new(self.lines_of(span)?))
+    }
+
+    fn newest_lines(&self, span: Span, count: u64) -> Result<Box<dyn Lines + '_>, Error> {
+        Ok(Box::new(self.newest_lines_of(span, count)?))
+    }
+
+    fn asides(&self, choice: Choice) -> Box<dyn Asides + '_> {
+        Box::new(self.asides_of(choice))
     }
 }
 

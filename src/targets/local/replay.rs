@@ -3,17 +3,20 @@
 
 use super::{
     Local, Wake,
-    aside::Choice,
     producer::LocalProducer,
-    span::Span,
     stream::{self, Group},
 };
 use crate::{
     error::{Error, ExitStatus},
     sources::Outgoing,
-    targets::producer::Producer,
+    targets::{
+        again,
+        aside::{Asides, Choice},
+        producer::Producer,
+        span::{Lines, Span},
+    },
 };
-use pipeline::{Origin, Quote, RecordSequence, Timestamp};
+use pipeline::RecordSequence;
 use std::sync::Arc;
 
 impl Local {
@@ -29,7 +32,7 @@ impl Local {
         mut go_on: impl FnMut(u64) -> bool,
     ) -> Result<(), Error> {
         let mut db = self.folder.stream()?;
-        let mut asides = self.asides(choice);
+        let mut asides = self.asides_of(choice);
         let (mut group, mut replayed) = (Group::default(), 0);
         while let Some(page) = asides.page()? {
             if page.is_empty() {
@@ -72,7 +75,7 @@ impl Local {
     ) -> Result<(), Error> {
         let mut producer = Box::new(LocalProducer::start(&self.folder, run, Arc::clone(wake), None)?);
         let gauge = producer.gauge();
-        let mut lines = self.lines(span)?;
+        let mut lines = self.lines_of(span)?;
         let read = loop {
             let lines = match lines.next() {
                 Ok(Some(lines)) => lines,
@@ -90,10 +93,4 @@ impl Local {
         go_on(gauge.acknowledged());
         read.and(finished)
     }
-}
-
-/// The quote as it is sent a second time. What raised nothing at first, stale or from a backfill, raises nothing now.
-fn again(quote: Quote, alert: bool, now: Timestamp) -> Quote {
-    let origin = if quote.origin == Origin::Backfill { Origin::Backfill } else { Origin::Replay };
-    Quote { origin, alert, ingested_at: now, ..quote }
 }

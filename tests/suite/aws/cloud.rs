@@ -167,6 +167,10 @@ impl Cloud {
         aws_sdk_iam::Client::new(self.clients.config())
     }
 
+    pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {
+        aws_sdk_cloudwatch::Client::new(self.clients.config())
+    }
+
     pub fn logs(&self) -> aws_sdk_cloudwatchlogs::Client {
         aws_sdk_cloudwatchlogs::Client::new(self.clients.config())
     }

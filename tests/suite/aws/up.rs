@@ -13,6 +13,7 @@ fn made_changed_and_removed() {
         "StockpipeBootstrap made",
         "to add, 0 to replace, 0 to remove",
         "  + roles            ArchiveStockDataRole, ProcessStockDataRole, StockTrendAnalysisRole",
+        "Cost        $18.62 a month at 2,880 quotes a day",
         "ProcessStockData given",
         "✓ StockStream ",
         "10 queries saved in Athena",
@@ -85,6 +86,12 @@ fn a_plan_alone_does_nothing() {
     assert!(cloud.buckets().is_empty() && cloud.status("stockpipe").is_empty());
 
     cloud.run(&["up", "--yes"]).expect(0);
+    let more_shards = ["up", "--dry-run", "--shards", "2"];
+    cloud.run(&more_shards).expect(0).says(&["StockStream ", "Cost        $18.62 → $29.57 a month"]);
+    cloud
+        .run(&["up", "--shards", "2", "--set", "stream_mode=on-demand"])
+        .expect(2)
+        .says(&["--shards: this stream grows"]);
     let change = planned(&["up", "--dry-run", "--format", "json", "--set", "log_days=30"]);
     assert_eq!(change["summary"]["add"], 0);
     let changed: Vec<_> = change["changes"].as_array().into_iter().flatten().map(|c| c["resource"].clone()).collect();

@@ -1,7 +1,7 @@
 //! A stack's status for programs. The names stay what they are.
 
 use super::{
-    Status,
+    Status, health,
     lines::{is_unwell, parts, words},
 };
 use crate::{
@@ -48,7 +48,7 @@ pub fn of(status: &Status) -> Value {
         .filter(|(_, value)| !value.starts_with("arn:"))
         .map(|(name, value)| (name.clone(), text(value)))
         .collect();
-    json!({
+    let mut all = json!({
         "target": "aws",
         "stack": stack.name,
         "region": status.region,
@@ -74,7 +74,11 @@ pub fn of(status: &Status) -> Value {
             "pending": subscription.is_pending,
         })),
         "outputs": outputs,
-    })
+    });
+    if let Some(all) = all.as_object_mut() {
+        all.extend(health::json(status.health.as_ref()));
+    }
+    all
 }
 
 /// Null is not known.

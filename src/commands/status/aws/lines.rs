@@ -1,15 +1,18 @@
 //! A stack's status for people.
 
-use super::{Status, minute};
+use super::{Status, health, minute};
 use crate::{
     error::Error,
     report::style::{self, BAD, FAINT, GOOD, STRONG, WARN, outside, plural},
-    targets::aws::{
-        deploy::{
-            drift::Drifted,
-            survey::{Resource, State},
+    targets::{
+        aws::{
+            deploy::{
+                drift::Drifted,
+                survey::{Resource, State},
+            },
+            stack::kinds::{Part, kind},
         },
-        stack::kinds::{Part, kind},
+        local::stream::now,
     },
 };
 use std::{
@@ -88,6 +91,9 @@ pub fn write(out: &mut impl Write, status: &Status, flags: &str) -> io::Result<(
         write_drift(out, status, flags)?;
     }
     write_mappings(out, status)?;
+    if let Some(health) = &status.health {
+        health::write(out, health, now())?;
+    }
     write_subscriptions(out, status)?;
     for (what, output) in OUTPUTS {
         if let Some(value) = stack.output(output) {
@@ -97,11 +103,13 @@ pub fn write(out: &mut impl Write, status: &Status, flags: &str) -> io::Result<(
     Ok(())
 }
 
-fn line(out: &mut impl Write, what: &str, text: &str) -> io::Result<()> {
+/// A line, or one that belongs to the line before.
+pub fn line(out: &mut impl Write, what: &str, text: &str) -> io::Result<()> {
     writeln!(out, "  {what:<9}  {text}")
 }
 
-fn unknown(out: &mut impl Write, what: &str, error: &Error) -> io::Result<()> {
+/// That something is not told, and why.
+pub fn unknown(out: &mut impl Write, what: &str, error: &Error) -> io::Result<()> {
     line(out, what, &style::paint(WARN, &format!("not known: {}", outside(&error.to_string()))))
 }
 

@@ -1,8 +1,9 @@
-//! A stack on AWS, as CloudFormation, Lambda and SNS tell of it.
+//! A stack on AWS, as CloudFormation, Lambda, SNS, CloudWatch and what it keeps tell of it.
 //!
 //! What is not told, for want of a right, is said to be unknown; the rest is shown all the same.
 
 mod events;
+mod health;
 mod json;
 mod lines;
 
@@ -27,6 +28,7 @@ use crate::{
                 survey::{self, Resource, Stack, State},
                 topics::{self, Subscription},
             },
+            health::Health,
             stack::{
                 events::{Act, Board, Outcome},
                 failure,
@@ -53,6 +55,8 @@ struct Status {
     subscriptions: Result<Vec<Subscription>, Error>,
     /// As of the last time that somebody asked.
     drifted: Result<Vec<Drifted>, Error>,
+    /// How it does; none where it is not there as it should be, and so does nothing.
+    health: Option<Health>,
 }
 
 /// Runs it.
@@ -96,11 +100,19 @@ async fn show(aws: &Aws, settings: &Settings, stack_id: &str) -> Result<ExitStat
 
 /// Asks for all of it at once.
 async fn gather(aws: &Aws, stack: Stack) -> Result<Status, Error> {
-    let (resources, operation, mappings, subscriptions) = tokio::join!(
+    let names = aws.names(&stack.name);
+    let health = async {
+        match stack.state() {
+            State::Settled | State::Busy => Some(Health::of(aws, &names).await),
+            _ => None,
+        }
+    };
+    let (resources, operation, mappings, subscriptions, health) = tokio::join!(
         survey::resources(aws, &stack.id),
         follow::last_operation(aws, &stack.id),
         mappings::find(aws, &stack),
         topics::subscriptions(aws, &stack),
+        health,
     );
     let (resources, (mut board, events)) = (resources?, operation?);
     let since = events.iter().find(|event| event.is_of_stack()).map(|event| event.time);
@@ -117,6 +129,7 @@ async fn gather(aws: &Aws, stack: Stack) -> Result<Status, Error> {
         mappings,
         subscriptions,
         drifted,
+        health,
     })
 }
 

@@ -1,5 +1,8 @@
 use super::*;
-use crate::targets::aws::stack::events::StackEvent;
+use crate::targets::aws::{
+    health::{Alarm, Difference, Lag},
+    stack::events::StackEvent,
+};
 use std::io;
 
 fn plain(write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
@@ -57,6 +60,28 @@ fn status(of: &str) -> Status {
                 actual: Some("PROVISIONED".into()),
             }],
         }]),
+        health: Some(health()),
+    }
+}
+
+fn health() -> Health {
+    let at = Timestamp::parse("2026-11-20T14:25:00Z");
+    let text = |text: &str| Some(text.to_owned());
+    Health {
+        lags: Ok(vec![
+            Lag { function: "ProcessStockData", millis: Some(412), at },
+            Lag { function: "StockTrendAnalysis", millis: Some(400_000), at },
+            Lag { function: "ArchiveStockData", millis: None, at: None },
+        ]),
+        newest: Ok(None),
+        set_aside: Ok(1000),
+        failed_batches: Ok(1),
+        alarms: Ok(vec![Alarm {
+            name: "trend-lag".into(),
+            about: "Signals are raised more than 5 minutes late; see the logs of StockTrendAnalysis".into(),
+            since: at,
+        }]),
+        catalog: Ok(vec![Difference { column: "price".into(), catalog: text("double"), files: text("decimal(18,8)") }]),
     }
 }
 
@@ -73,10 +98,69 @@ Stack 'prices' in us-east-1, account …4821
   drift      1 resource changed by other hands, as of 2026-11-20 14:31 UTC
              ~ QuotesTable (table)  /BillingMode  PAY_PER_REQUEST → PROVISIONED
   feeding    ProcessStockData    Enabled   OK
+  lag        ProcessStockData 0.41 s, StockTrendAnalysis 6:40, ArchiveStockData no batch in 10:00
+  newest     no quote is in the table
+  set aside  1,000+ lines
+  given up   1 batch of the stream
+  alarms     ✗ trend-lag since 2026-11-20 14:25 UTC: Signals are raised more than 5 minutes late; see the logs of StockTrendAnalysis
+  catalog    1 column not as in the lake's files
+             ~ price  double in the catalog, decimal(18,8) in the files
   alerts     ! alerts by email to anna@example.com: nothing goes there yet, confirm the e-mail of SNS
   stream     prices-stock-market-stream
 "
     );
+}
+
+/// Would catch what is well shown as trouble, what is not known shown as well, and ages from other clocks than the item's.
+#[test]
+fn health_for_people() {
+    let now = Timestamp::parse("2026-11-20T14:30:00Z").expect("a time");
+    let quiet = Health {
+        lags: Err(Error::new("denied")),
+        newest: Ok(Some(item())),
+        set_aside: Ok(0),
+        failed_batches: Err(Error::new("denied")),
+        alarms: Ok(vec![]),
+        catalog: Ok(vec![]),
+    };
+    assert_eq!(
+        plain(|out| super::health::write(out, &quiet, now)),
+        "  lag        not known: denied
+  newest     AAPL of 2026-11-20 14:29 UTC, stored 9.75 s ago and 0.25 s after it was sent
+  set aside  none
+  given up   not known: denied
+  alarms     none of 14 is raised
+  catalog    its columns are those of the lake's files
+"
+    );
+    let json = super::health::json(Some(&quiet));
+    assert_eq!((&json["lag"], &json["set_aside"], &json["failed_batches"]), (&().into(), &0.into(), &().into()));
+    assert_eq!(json["newest"]["processed_at"], "2026-11-20T14:29:50.250Z");
+    assert!(super::health::json(None).values().all(serde_json::Value::is_null));
+}
+
+/// Stored a quarter of a second after it was sent.
+fn item() -> pipeline::Item {
+    use aws_sdk_dynamodb::types::AttributeValue::{Bool, N, S};
+    let time = |text: &str| S(format!("2026-11-20T14:29:{text}Z"));
+    let attributes = [
+        ("symbol", S("AAPL".into())),
+        ("timestamp", time("30.000")),
+        ("price", N("271.49".into())),
+        ("source", S("yahoo".into())),
+        ("origin", S("live".into())),
+        ("stale", Bool(false)),
+        ("alert", Bool(true)),
+        ("anomaly", Bool(false)),
+        ("late", Bool(false)),
+        ("ingested_at", time("50.000")),
+        ("processed_at", time("50.250")),
+        ("sequence", S(format!("{:056}-00000", 7))),
+        ("expires_at", N("1800000000".into())),
+    ];
+    let map: std::collections::HashMap<_, _> =
+        attributes.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    aws_ports::item(&map).expect("an item")
 }
 
 /// Would catch a name that changes under a program, an account in full, and what is unknown shown as nothing.
@@ -105,6 +189,12 @@ fn what_programs_read() {
         "mappings",
         "subscriptions",
         "outputs",
+        "lag",
+        "newest",
+        "set_aside",
+        "failed_batches",
+        "alarms",
+        "catalog_differences",
     ];
     expected.sort_unstable();
     let mut sorted = names.clone();

@@ -3,25 +3,33 @@
 //! Names follow from account, region and stack, so that nothing has to be looked up but whether the stack is there.
 //! What a call waits for, it waits for on the runtime that comes with it; what is put goes on there meanwhile.
 
+mod asides;
 pub mod athena;
+mod bucket;
+mod lines;
+pub mod logs;
 pub mod producer;
 pub mod sent;
+mod shards;
 mod tables;
 
 use crate::{
     error::Error,
     settings::DEFAULT_STACK,
     targets::{
-        NewSignals, Target,
+        NewSignals, Stream, Target,
+        aside::{Asides, Choice},
         aws::{
             Aws,
             deploy::survey::{self, Stack},
             names::Names,
         },
+        span::{Lines, Span},
     },
 };
 use pipeline::{Item, Signal, Symbol, Timestamp};
 use tables::Following;
+pub use tables::partition;
 use tokio::runtime::Runtime;
 
 /// A pipeline on AWS.
@@ -83,5 +91,19 @@ impl Target for Deployed {
 
     fn new_signals(&self, symbols: &[Symbol]) -> Result<Box<dyn NewSignals + '_>, Error> {
         Ok(Box::new(Following::new(self, symbols)))
+    }
+}
+
+impl Stream for Deployed {
+    fn lines(&self, span: Span) -> Result<Box<dyn Lines + '_>, Error> {
+        Ok(Box::new(self.read(span, None)?))
+    }
+
+    fn newest_lines(&self, span: Span, count: u64) -> Result<Box<dyn Lines + '_>, Error> {
+        Ok(Box::new(self.read(span, Some(count))?))
+    }
+
+    fn asides(&self, choice: Choice) -> Box<dyn Asides + '_> {
+        Box::new(self.set_aside(choice))
     }
 }

@@ -3,7 +3,11 @@
 use super::Deployed;
 use crate::{
     error::Error,
-    targets::{NewSignals, aws::failed, local::stream::now},
+    targets::{
+        NewSignals,
+        aws::{Aws, failed},
+        local::stream::now,
+    },
 };
 use aws_ports::{REGISTER, SIGNAL, item, signal};
 use aws_sdk_dynamodb::{operation::query::builders::QueryFluentBuilder, types::AttributeValue};
@@ -96,14 +100,17 @@ impl Deployed {
 
     /// The items of a partition, read consistently: what was stored before is there.
     pub(super) fn of(&self, table: String, symbol: &str) -> QueryFluentBuilder {
-        self.aws
-            .dynamodb()
-            .query()
-            .table_name(table)
-            .consistent_read(true)
-            .key_condition_expression("symbol = :symbol")
-            .expression_attribute_values(":symbol", AttributeValue::S(symbol.into()))
+        partition(&self.aws, table, symbol).consistent_read(true)
     }
+}
+
+/// The items of a partition of a table.
+pub fn partition(aws: &Aws, table: String, symbol: &str) -> QueryFluentBuilder {
+    aws.dynamodb()
+        .query()
+        .table_name(table)
+        .key_condition_expression("symbol = :symbol")
+        .expression_attribute_values(":symbol", AttributeValue::S(symbol.into()))
 }
 
 /// Signals as they are recorded. The table is asked again for the newest of each symbol.

@@ -11,7 +11,7 @@ use crate::error::Error;
 use serde::Serialize;
 use statements::{
     ALL_BUCKETS, ARTIFACT_BUCKET, AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, DEPLOYER, HANDING_OVER, ISOLATION, PIPELINE,
-    SHARED,
+    READER, SHARED,
 };
 use std::collections::BTreeMap;
 
@@ -62,7 +62,7 @@ pub struct Scope<'a> {
 /// What it takes to deploy a pipeline with these parameters.
 #[must_use]
 pub fn statements(maker: Maker, values: &Values) -> Vec<Statement> {
-    let own = [DEPLOYER, SHARED].concat();
+    let own = [DEPLOYER, READER, SHARED].concat();
     if maker == Maker::Role {
         return [&*own, &[ARTIFACT_BUCKET], HANDING_OVER].concat();
     }

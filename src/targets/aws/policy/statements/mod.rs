@@ -8,10 +8,12 @@
 mod deployer;
 mod options;
 mod pipeline;
+mod reader;
 
 pub use deployer::{ALL_BUCKETS, ARTIFACT_BUCKET, DEPLOYER, HANDING_OVER, SHARED};
 pub use options::{AUDIT_TRAIL, BUDGET, CUSTOMER_KEY, ISOLATION};
 pub use pipeline::PIPELINE;
+pub use reader::READER;
 
 /// The tables.
 const TABLES: &[&str] =

@@ -173,18 +173,6 @@ pub const PIPELINE: &[Statement] =
             &["athena:*:*:workgroup/{stack}-stock-queries"],
         ),
         Statement::of(
-            "Results",
-            &[
-                "s3:AbortMultipartUpload",
-                "s3:GetBucketLocation",
-                "s3:GetObject",
-                "s3:ListBucketMultipartUploads",
-                "s3:ListMultipartUploadParts",
-                "s3:PutObject",
-            ],
-            &["s3:::athena-query-results-*", "s3:::athena-query-results-*/*"],
-        ),
-        Statement::of(
             "Watching",
             &[
                 "cloudwatch:DeleteAlarms",
@@ -202,7 +190,6 @@ pub const PIPELINE: &[Statement] =
         Statement::of(
             "WithoutNames",
             &[
-                "cloudwatch:DescribeAlarms",
                 "logs:DescribeLogGroups",
                 "logs:DescribeResourcePolicies",
                 "sns:GetSubscriptionAttributes",
