@@ -3,7 +3,7 @@
 
 use crate::{
     Result,
-    emulator::Emulator,
+    emulator::{Behaviour, Emulator},
     process,
     report::{Bound, Report, median},
     say,
@@ -25,7 +25,7 @@ const PACKAGES: [&str; 3] = ["process-stock-data", "stock-trend-analysis", "arch
 /// Puts a pipeline there once, and looks at it so many times.
 pub fn measure(folder: &Path, runs: usize, report: &mut Report) -> Result<()> {
     say("deploy");
-    let emulator = Emulator::start();
+    let emulator = Emulator::start(&Behaviour::default());
     // Functions that do nothing: what they are does not matter here.
     let (source, bootstraps) = (folder.join("nothing.c"), folder.join("bootstraps"));
     fs::write(&source, "int main(void) { return 0; }")?;

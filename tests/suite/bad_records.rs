@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// A line, why it is set aside, and whether it goes onto the stream as it is: what is wrong only when it arrives has
 /// been read as a quote before, and carries the marks of the replay.
-fn bad_lines() -> Vec<(Vec<u8>, &'static str, bool)> {
+pub fn bad_lines() -> Vec<(Vec<u8>, &'static str, bool)> {
     let time = "2014-01-01T21:00:00Z";
     let quote = |symbol: &str, timestamp: &str, price: &str| {
         format!(r#"{{"symbol":"{symbol}","timestamp":"{timestamp}","price":{price}}}"#).into_bytes()

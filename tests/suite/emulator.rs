@@ -20,11 +20,24 @@ use tempfile::TempDir;
 /// Longer than a start takes on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
 
+/// How it behaves.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Behaviour {
+    /// The functions get changes in any order that AWS allows, and again.
+    pub(crate) hostile_order: bool,
+    /// Nobody may do what no policy allows.
+    pub(crate) enforces_rights: bool,
+    /// Rules of a proxy that the functions' calls go through; none, and they come without.
+    pub(crate) faults: Option<Value>,
+}
+
 /// A running emulator.
 pub(crate) struct Emulator {
     process: Group,
     folder: TempDir,
     pub(crate) port: u16,
+    /// Between the functions and it.
+    between: Option<Proxy>,
 }
 
 /// A running proxy.
@@ -45,22 +58,25 @@ impl Drop for Group {
 }
 
 impl Emulator {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(behaviour: &Behaviour) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
+        let between = behaviour.faults.as_ref().map(|rules| Proxy::start(free_port(), port, rules));
         let log = File::create(folder.path().join("log")).expect("a log");
+        let functions = between.as_ref().map_or(port, |proxy| proxy.port);
         let process = Command::new(python())
             .arg(testbed("launch.py"))
             .args([port.to_string().as_ref(), folder.path().join("data").as_os_str()])
-            // The functions get changes in any order that AWS allows, and again.
-            .env("HOSTILE_ORDER", "true")
+            .env("HOSTILE_ORDER", behaviour.hostile_order.to_string())
+            .env("AUTH", behaviour.enforces_rights.to_string())
+            .env("FUNCTIONS_ENDPOINT_URL", format!("http://127.0.0.1:{functions}"))
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)
             .process_group(0)
             .spawn()
             .expect("the emulator");
-        let mut emulator = Self { process: Group(process), folder, port };
+        let mut emulator = Self { process: Group(process), folder, port, between };
         let start = Instant::now();
         while !answers(port) {
             let ended = emulator.process.0.try_wait().expect("a state").is_some();
@@ -79,6 +95,11 @@ impl Emulator {
         clients(self.port).await
     }
 
+    /// Where the functions call it: through the proxy, if there is one.
+    pub(crate) fn port_of_functions(&self) -> u16 {
+        self.between.as_ref().map_or(self.port, |proxy| proxy.port)
+    }
+
     /// A proxy in front of it that follows these rules.
     pub(crate) fn proxy(&self, rules: &Value) -> Proxy {
         self.proxy_on(free_port(), rules)
@@ -86,12 +107,19 @@ impl Emulator {
 
     /// As [`Self::proxy`], on this port.
     pub(crate) fn proxy_on(&self, port: u16, rules: &Value) -> Proxy {
+        Proxy::start(port, self.port, rules)
+    }
+}
+
+impl Proxy {
+    /// In front of what is, or will be, at the upstream port.
+    fn start(port: u16, upstream: u16, rules: &Value) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("rules.json");
         fs::write(&file, rules.to_string()).expect("the rules");
         let process = Command::new(python())
             .arg(testbed("fault_proxy.py"))
-            .args([port.to_string(), format!("127.0.0.1:{}", self.port)])
+            .args([port.to_string(), format!("127.0.0.1:{upstream}")])
             .arg(file)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -99,7 +127,7 @@ impl Emulator {
             .process_group(0)
             .spawn()
             .expect("the proxy");
-        let proxy = Proxy { _process: Group(process), _folder: folder, port };
+        let proxy = Self { _process: Group(process), _folder: folder, port };
         let start = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(start.elapsed() < PATIENCE, "the proxy does not answer");
@@ -107,9 +135,7 @@ impl Emulator {
         }
         proxy
     }
-}
 
-impl Proxy {
     pub(crate) async fn clients(&self) -> Clients {
         clients(self.port).await
     }

@@ -25,13 +25,13 @@ const SUMMARY: [&str; 13] = [
     "stored",
 ];
 /// Stored, duplicates, revised and late of files in order of arrival.
-const ARRIVALS: [(&str, [u64; 4]); 2] =
+pub const ARRIVALS: [(&str, [u64; 4]); 2] =
     [("arrival_AAPL_2016-04", [8211, 82, 82, 168]), ("arrival_AAPL_2026-07", [2382, 23, 23, 51])];
 
 /// Timestamp, signal, SMA-5 and SMA-20 of each signal.
-type Signals = Vec<Vec<String>>;
+pub type Signals = Vec<Vec<String>>;
 
-fn golden(folder: &Path, name: &str) -> Signals {
+pub fn golden(folder: &Path, name: &str) -> Signals {
     let text = fs::read_to_string(folder.join(name).with_extension("csv")).expect("a golden file");
     let (header, rows) = csv(&text);
     assert_eq!(header, ["timestamp", "signal", "sma5", "sma20"]);
@@ -40,7 +40,7 @@ fn golden(folder: &Path, name: &str) -> Signals {
 
 /// The same of what `signals` or `crossovers` printed as CSV.
 #[track_caller]
-fn printed(text: &str) -> Signals {
+pub fn printed(text: &str) -> Signals {
     let (header, rows) = csv(text);
     assert_eq!(header, SIGNAL_COLUMNS);
     let short = |at: &str| at.replace(".000Z", "Z");
@@ -48,21 +48,21 @@ fn printed(text: &str) -> Signals {
 }
 
 /// The anomalies of a daily file: symbol, timestamp, change with all its places.
-fn anomalies(golden: &Path, name: &str) -> Vec<[String; 2]> {
+pub fn anomalies(golden: &Path, name: &str) -> Vec<[String; 2]> {
     let (header, rows) = csv(&fs::read_to_string(golden.join("anomalies.daily.csv")).expect("the anomalies"));
     assert_eq!(header, ["name", "symbol", "timestamp", "prev_close", "close", "change_pct"]);
     rows.into_iter().filter(|row| row[0] == name).map(|row| [row[2].clone(), row[5].clone()]).collect()
 }
 
 /// The recordings of a folder.
-fn recordings(folder: &Path) -> Vec<PathBuf> {
+pub fn recordings(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
     let mut files: Vec<_> = entries.filter(|path| path.extension().is_some_and(|e| e == "csv")).collect();
     files.sort();
     files
 }
 
-fn name_of(file: &Path) -> &str {
+pub fn name_of(file: &Path) -> &str {
     file.file_stem().and_then(|name| name.to_str()).expect("a name")
 }
 

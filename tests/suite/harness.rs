@@ -267,16 +267,22 @@ impl Running {
 
     /// Waits for its end; one that hangs is killed and ends the test with its output.
     #[track_caller]
-    pub fn end(mut self) -> Ended {
+    pub fn end(self) -> Ended {
+        self.end_within(LIMIT)
+    }
+
+    /// As [`Self::end`], of one that may take this long.
+    #[track_caller]
+    pub fn end_within(mut self, limit: Duration) -> Ended {
         let started = Instant::now();
         let status = loop {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 break status;
             }
-            if started.elapsed() > LIMIT {
+            if started.elapsed() > limit {
                 let _ = self.child.kill();
                 let (stdout, stderr) = (self.stdout(), self.stderr());
-                panic!("no end in {LIMIT:?}:\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
+                panic!("no end in {limit:?}:\n--- stdout\n{stdout}\n--- stderr\n{stderr}");
             }
             thread::sleep(LOOK_EVERY);
         };

@@ -1,7 +1,7 @@
 //! The CloudFormation templates, as far as they can be held to account without AWS.
 
 mod lint;
-mod rights;
+pub mod rights;
 mod template;
 
 use crate::harness::{csv, data};

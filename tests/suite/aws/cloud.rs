@@ -1,7 +1,8 @@
 //! An account of its own, and the binary in it.
 
 use crate::{
-    emulator::{Emulator, Proxy},
+    bootstraps::{PACKAGES, bootstraps},
+    emulator::{Behaviour, Emulator, Proxy},
     harness::{Ended, Home, Running},
     terminal::Terminal,
 };
@@ -16,9 +17,6 @@ use std::{
 };
 use stockpipe_aws_ports::Clients;
 
-/// The functions' packages, in which the binary looks for their bootstraps.
-const PACKAGES: [&str; 3] = ["process-stock-data", "stock-trend-analysis", "archive-stock-data"];
-
 pub struct Cloud {
     pub home: Home,
     clients: Clients,
@@ -29,10 +27,7 @@ pub struct Cloud {
 impl Cloud {
     /// An empty account, and functions that do nothing.
     pub fn new() -> Self {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let emulator = Emulator::start();
-        let clients = runtime.block_on(emulator.clients());
-        let cloud = Self { home: Home::new(), clients, runtime, emulator };
+        let cloud = Self::empty(&Behaviour::default());
         let program = cloud.home.work().join("nothing");
         let mut compiler = Command::new("cc");
         compiler.args(["-x", "c", "-s", "-o"]).arg(&program).arg("-").stdin(Stdio::piped());
@@ -44,6 +39,26 @@ impl Cloud {
             cloud.write_bootstrap(package, &[&program, package.as_bytes()].concat());
         }
         cloud
+    }
+
+    /// An empty account, and the functions as they are, without the names of what is in them.
+    pub fn with_functions(behaviour: &Behaviour) -> Self {
+        let cloud = Self::empty(behaviour);
+        for (package, bootstrap) in bootstraps() {
+            let folder = cloud.bootstraps().join(package);
+            fs::create_dir_all(&folder).expect("a folder");
+            let stripped = Command::new("strip").arg("-o").arg(folder.join("bootstrap")).arg(bootstrap).status();
+            let stripped = stripped.expect("`strip` is needed: install the binutils (apt install binutils)");
+            assert!(stripped.success(), "{package} is not stripped");
+        }
+        cloud
+    }
+
+    fn empty(behaviour: &Behaviour) -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let emulator = Emulator::start(behaviour);
+        let clients = runtime.block_on(emulator.clients());
+        Self { home: Home::new(), clients, runtime, emulator }
     }
 
     /// Makes the code of a function another one. What comes behind a program is no part of it.
@@ -97,6 +112,11 @@ impl Cloud {
         Running::start(command)
     }
 
+    /// Starts it, with the account behind the proxy that the functions call it through.
+    pub fn start_beside_functions(&self, arguments: &[&str]) -> Running {
+        self.start_behind(self.emulator.port_of_functions(), arguments)
+    }
+
     /// A proxy in front of the account that follows these rules.
     pub fn proxy(&self, rules: &Value) -> Proxy {
         self.emulator.proxy(rules)
@@ -133,12 +153,24 @@ impl Cloud {
         aws_sdk_lambda::Client::new(self.clients.config())
     }
 
+    pub fn athena(&self) -> aws_sdk_athena::Client {
+        aws_sdk_athena::Client::new(self.clients.config())
+    }
+
     pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
         aws_sdk_kinesis::Client::new(self.clients.config())
     }
 
-    pub fn athena(&self) -> aws_sdk_athena::Client {
-        aws_sdk_athena::Client::new(self.clients.config())
+    pub fn sns(&self) -> aws_sdk_sns::Client {
+        self.clients.sns()
+    }
+
+    pub fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(self.clients.config())
+    }
+
+    pub fn iam(&self) -> aws_sdk_iam::Client {
+        aws_sdk_iam::Client::new(self.clients.config())
     }
 
     pub fn cloudwatch(&self) -> aws_sdk_cloudwatch::Client {

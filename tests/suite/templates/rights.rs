@@ -44,6 +44,91 @@ fn actions<'a>(statements: impl IntoIterator<Item = Statement<'a>>) -> BTreeSet<
     statements.into_iter().filter(Statement::allows).flat_map(|s| s.actions()).collect()
 }
 
+/// What Lambda asks for in the name of a function's role, as of AWS.
+pub struct ByLambda {
+    pub functions: &'static [&'static str],
+    pub actions: &'static [&'static str],
+    /// As the template says it.
+    pub resource: &'static str,
+    /// The option that it depends on.
+    option: Option<&'static str>,
+}
+
+impl ByLambda {
+    const fn of(
+        functions: &'static [&'static str],
+        actions: &'static [&'static str],
+        resource: &'static str,
+        option: Option<&'static str>,
+    ) -> Self {
+        Self { functions, actions, resource, option }
+    }
+}
+
+/// No emulator checks these, so that no function can show that it needs them: the reads of event sources, where what was
+/// given up is kept, logs, a customer's key, and the way into subnets.
+pub const BY_LAMBDA: [ByLambda; 10] = [
+    ByLambda::of(
+        &["ProcessStockData", "ArchiveStockData"],
+        &[
+            "kinesis:DescribeStream",
+            "kinesis:DescribeStreamSummary",
+            "kinesis:GetRecords",
+            "kinesis:GetShardIterator",
+            "kinesis:ListShards",
+        ],
+        "StockStream.Arn",
+        None,
+    ),
+    ByLambda::of(
+        &["ProcessStockData"],
+        &["kinesis:DescribeStreamConsumer", "kinesis:SubscribeToShard"],
+        "ProcessConsumer.ConsumerARN",
+        Some("FansOut"),
+    ),
+    ByLambda::of(
+        &["StockTrendAnalysis"],
+        &["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator"],
+        "QuotesTable.StreamArn",
+        None,
+    ),
+    ByLambda::of(&["StockTrendAnalysis"], &["dynamodb:ListStreams"], "*", None),
+    ByLambda::of(&FUNCTIONS, &["s3:PutObject"], "${DataBucket.Arn}/aws/lambda/*", None),
+    // Archive's own code lists as well.
+    ByLambda::of(&["ProcessStockData", "StockTrendAnalysis"], &["s3:ListBucket"], "DataBucket.Arn", None),
+    ByLambda::of(&["ProcessStockData"], LOGS, "ProcessStockDataLogs.Arn", None),
+    ByLambda::of(&["StockTrendAnalysis"], LOGS, "StockTrendAnalysisLogs.Arn", None),
+    ByLambda::of(&["ArchiveStockData"], LOGS, "ArchiveStockDataLogs.Arn", None),
+    ByLambda::of(
+        &FUNCTIONS,
+        &["kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey"],
+        "MakesKey? Key.Arn : CustomerKey",
+        Some("HasKey"),
+    ),
+];
+
+const LOGS: &[&str] = &["logs:CreateLogStream", "logs:PutLogEvents"];
+
+/// Would catch a function that does not start, is not fed, leaves no log, or loses what it gives up: what no run of a
+/// function here would show.
+#[test]
+fn lambda_may_do_what_it_does_for_a_function() {
+    let template = Template::read("pipeline.yaml");
+    for by in BY_LAMBDA {
+        for function in by.functions {
+            let statements = role(&template, function);
+            for action in by.actions {
+                let allowed = statements.iter().any(|statement| {
+                    statement.allows()
+                        && (statement.option, statement.actions().contains(action)) == (by.option, true)
+                        && statement.resources().iter().any(|resource| resource == by.resource)
+                });
+                assert!(allowed, "{function}: {action} on {}", by.resource);
+            }
+        }
+    }
+}
+
 /// Would catch a right that a function gains or loses unseen.
 #[test]
 fn a_function_may_do_exactly_this() {

@@ -1,16 +1,15 @@
 //! The three functions as Lambda runs them: bootstraps, fed by event source mappings.
 
-use crate::{recordings, run::WEEK, stack::Stack, stream::time};
+use crate::{bootstraps::bootstraps, recordings, run::WEEK, stack::Stack, stream::time};
 use aws_sdk_lambda::{
     primitives::Blob,
     types::{Environment, EventSourcePosition, Filter, FilterCriteria, FunctionCode, FunctionResponseType, Runtime},
 };
 use serde_json::{Value, json};
 use std::{
-    env, fs,
+    fs,
     io::{Cursor, Write},
-    path::PathBuf,
-    process::Command,
+    path::Path,
     time::{Duration, Instant},
 };
 use zip::{ZipWriter, write::SimpleFileOptions};
@@ -21,29 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const IN_ORDER: &str =
     r#"{"eventName":["INSERT","MODIFY"],"dynamodb":{"NewImage":{"window":{"S":[{"exists":true}]}}}}"#;
 
-/// The bootstraps: those of the folder `STOCKPIPE_BOOTSTRAPS`, as `cargo lambda build` lays them out, or built now.
-fn bootstraps() -> Vec<(&'static str, PathBuf)> {
-    let packages = ["process-stock-data", "stock-trend-analysis", "archive-stock-data"];
-    if let Some(folder) = env::var_os("STOCKPIPE_BOOTSTRAPS").map(PathBuf::from) {
-        return packages.map(|package| (package, folder.join(package).join("bootstrap"))).into();
-    }
-    let program = env::current_exe().expect("this test");
-    let target = program.ancestors().nth(3).expect("the build folder");
-    // All of the workspace, as `cargo test --workspace` builds it: what its tests need is built already, and with the same
-    // features nothing is built twice.
-    let mut build = Command::new(env!("CARGO"));
-    build.args(["build", "--quiet", "--workspace", "--bins", "--tests"]).arg("--target-dir").arg(target);
-    // What cargo says of this package is none of the build's business; some build scripts run again where it changes.
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CARGO_PKG_")) {
-        build.env_remove(name);
-    }
-    build.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
-    let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).output().expect("cargo");
-    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-    packages.map(|package| (package, target.join("debug").join(package))).into()
-}
-
-fn zipped(bootstrap: &PathBuf) -> Vec<u8> {
+fn zipped(bootstrap: &Path) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     zip.start_file("bootstrap", SimpleFileOptions::default().unix_permissions(0o755)).expect("a zip");
     zip.write_all(&fs::read(bootstrap).expect("a bootstrap")).expect("a zip");
@@ -115,7 +92,7 @@ async fn quotes_become_items_objects_signals_and_alerts() {
     let table = stack.clients.dynamodb().describe_table().table_name(stack.table()).send().await.expect("the table");
     let changes_arn = table.table.and_then(|table| table.latest_stream_arn).expect("its stream");
     for (name, bootstrap) in bootstraps() {
-        stack.make_function(name, zipped(&bootstrap)).await;
+        stack.make_function(name, zipped(bootstrap)).await;
     }
     stack.make_mapping("process-stock-data", &stream_arn, None).await;
     stack.make_mapping("archive-stock-data", &stream_arn, None).await;

@@ -11,9 +11,13 @@
 // The reference and the random histories of the handlers' own tests, which name the crate in full.
 extern crate pipeline as stockpipe_pipeline;
 
+#[path = "../../../../tests/suite/bootstraps.rs"]
+mod bootstraps;
 mod conversions;
+#[expect(dead_code, reason = "the tests of whole pipelines use what these do not")]
 #[path = "../../../../tests/suite/emulator.rs"]
 mod emulator;
+mod events;
 #[path = "../../../pipeline/tests/suite/fold.rs"]
 mod fold;
 mod functions;

@@ -1,9 +1,10 @@
 //! Archive's objects in the bucket, and the merging of small files.
 
 use crate::{
+    events::stream_event,
     recordings,
     run::WEEK,
-    stack::{Stack, stream_event},
+    stack::Stack,
     stream::{Stream, line, price, quote, time},
 };
 use bytes::Bytes;

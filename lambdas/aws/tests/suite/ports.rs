@@ -1,11 +1,12 @@
 //! Process and trend through the ports, against the emulator.
 
 use crate::{
+    events::{stream_event, table_event},
     fold::fold,
     history::{History, Random},
     recordings,
     run::{WEEK, settings},
-    stack::{Stack, stream_event, table_event},
+    stack::Stack,
     stream::{Stream, time},
 };
 use pipeline::{Record, Timestamp};

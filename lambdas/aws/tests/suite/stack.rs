@@ -2,7 +2,7 @@
 //! the handlers' own tests.
 
 use crate::{
-    emulator::Emulator,
+    emulator::{Behaviour, Emulator},
     fold::Folded,
     memory::{Recorded, World},
     run::assert_end,
@@ -12,8 +12,8 @@ use aws_sdk_dynamodb::types::{
     StreamSpecification, StreamViewType,
 };
 use base64::{Engine, prelude::BASE64_STANDARD};
-use pipeline::{Anomaly, Date, Item, Percent, Price, Raised, Record, Sequence, SetAside, Symbol, Timestamp};
-use serde_json::{Value, json};
+use pipeline::{Anomaly, Date, Item, Percent, Price, Raised, Sequence, SetAside, Symbol, Timestamp};
+use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
 use stockpipe_aws_ports::{Attributes, Clients, item};
 
@@ -30,7 +30,7 @@ pub(crate) struct Stack {
 impl Stack {
     /// A stack on an emulator of its own.
     pub(crate) async fn new() -> Self {
-        let emulator = Emulator::start();
+        let emulator = Emulator::start(&Behaviour { hostile_order: true, ..Behaviour::default() });
         let clients = emulator.clients().await;
         let mut stack = Self { name: "test".into(), clients, topic: String::new(), queue: String::new(), emulator };
         for (table, sort) in [(stack.table(), "timestamp"), (stack.signals_table(), "id")] {
@@ -200,51 +200,6 @@ impl Stack {
         let mut times: Vec<String> = of_symbol.map(time).collect();
         times.sort();
         times
-    }
-}
-
-/// What Lambda would hand to process and archive for these records, whose numbers are of 56 digits.
-pub(crate) fn stream_event(records: &[Record]) -> String {
-    let records = records.iter().map(|record| {
-        let number = format!("{:0>56}", record.sequence.as_str());
-        json!({
-            "kinesis": {
-                "kinesisSchemaVersion": "1.0",
-                "partitionKey": &*record.partition_key,
-                "sequenceNumber": number,
-                "data": BASE64_STANDARD.encode(&record.data),
-                "approximateArrivalTimestamp": record.arrived_at.millis() as f64 / 1000.0,
-            },
-            "eventSource": "aws:kinesis",
-            "eventID": format!("shardId-000000000006:{number}"),
-        })
-    });
-    json!({"Records": records.collect::<Vec<_>>()}).to_string()
-}
-
-/// What Lambda would hand to trend for items that are new.
-pub(crate) fn table_event(items: &[Map]) -> String {
-    let records = items.iter().enumerate().map(|(at, map)| {
-        let image: Value = map.iter().map(|(name, value)| (name.clone(), dynamodb_json(value))).collect();
-        json!({
-            "eventID": at.to_string(), "eventName": "INSERT", "eventVersion": "1.1", "eventSource": "aws:dynamodb",
-            "awsRegion": "us-east-1", "eventSourceARN": "arn:aws:dynamodb:us-east-1:000000000000:table/x/stream/y",
-            "dynamodb": {
-                "ApproximateCreationDateTime": 1_763_900_000, "SequenceNumber": format!("{at:021}"), "SizeBytes": 59,
-                "StreamViewType": "NEW_AND_OLD_IMAGES", "NewImage": image,
-                "Keys": {"symbol": image["symbol"], "timestamp": image["timestamp"]},
-            },
-        })
-    });
-    json!({"Records": records.collect::<Vec<_>>()}).to_string()
-}
-
-fn dynamodb_json(value: &AttributeValue) -> Value {
-    match value {
-        AttributeValue::S(text) => json!({ "S": text }),
-        AttributeValue::N(number) => json!({ "N": number }),
-        AttributeValue::Bool(flag) => json!({ "BOOL": flag }),
-        other => panic!("{other:?}"),
     }
 }
 
