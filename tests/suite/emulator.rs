@@ -45,15 +45,24 @@ impl Drop for Group {
 }
 
 impl Emulator {
+    /// One whose functions get changes in any order that AWS allows, and again.
     pub(crate) fn start() -> Self {
+        Self::with_order("true")
+    }
+
+    /// One whose functions get every change once, in order.
+    pub(crate) fn start_in_order() -> Self {
+        Self::with_order("false")
+    }
+
+    fn with_order(hostile: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let log = File::create(folder.path().join("log")).expect("a log");
         let process = Command::new(python())
             .arg(testbed("launch.py"))
             .args([port.to_string().as_ref(), folder.path().join("data").as_os_str()])
-            // The functions get changes in any order that AWS allows, and again.
-            .env("HOSTILE_ORDER", "true")
+            .env("HOSTILE_ORDER", hostile)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
             .stderr(log)
