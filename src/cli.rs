@@ -160,6 +160,10 @@ pub struct Up {
     /// Set an option of AWS, such as shard_count=2; `stockpipe init` writes a file with all of them
     #[arg(long = "set", value_name = "NAME=VALUE", help_heading = "On AWS")]
     pub set: Vec<String>,
+    /// How many shards the stream has, of 1 MB and 1,000 records a second each; at most twice as many as now. The same as
+    /// --set shard_count=NUMBER
+    #[arg(long, value_name = "NUMBER", help_heading = "On AWS")]
+    pub shards: Option<u32>,
     /// Leave once AWS is at work; `stockpipe status --watch` looks on
     #[arg(long, help_heading = "On AWS")]
     pub no_wait: bool,
@@ -211,6 +215,7 @@ pub struct Stream {
 
 /// `query`.
 #[derive(Debug, Args)]
+#[command(after_help = QUERY_HELP)]
 pub struct Query {
     /// A saved query; without one they are listed
     #[arg(conflicts_with_all = ["sql", "file"])]
@@ -230,7 +235,15 @@ pub struct Query {
     /// Draw prices and averages as well
     #[arg(long)]
     pub chart: bool,
+    /// Take Athena's earlier answer to the same query, if it is at most so old: 1m to 7d. It costs nothing, and new
+    /// quotes are not in it
+    #[arg(long, value_name = "DURATION", help_heading = "On AWS")]
+    pub reuse: Option<String>,
 }
+
+/// What it costs.
+const QUERY_HELP: &str = "On AWS Athena answers, for $5 a TB that it scans, 10 MB at least (the list price of \
+us-east-1, not checked live); what is charged is shown. Ctrl-C stops the query.";
 
 /// `latest`.
 #[derive(Debug, Args)]

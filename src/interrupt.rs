@@ -19,6 +19,9 @@ const OF_QUOTES: &str = "interrupted at once: what was acknowledged is durable, 
 const OF_AWS: &str =
     "interrupted at once: what AWS has begun goes on; `stockpipe --target aws status --watch` looks on";
 
+/// What it leaves behind where Athena is asked.
+const OF_QUERY: &str = "interrupted at once: Athena may go on with the query, and charge for what it scans";
+
 /// Whether the user asked to finish.
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
@@ -32,6 +35,11 @@ impl Interrupt {
     /// As [`Self::listen`], while AWS does something.
     pub fn listen_to_aws() -> Result<Self, Error> {
         Self::listen_saying(OF_AWS)
+    }
+
+    /// As [`Self::listen`], while Athena answers.
+    pub fn listen_to_query() -> Result<Self, Error> {
+        Self::listen_saying(OF_QUERY)
     }
 
     fn listen_saying(at_once: &'static str) -> Result<Self, Error> {

@@ -16,8 +16,6 @@
 
 use pipeline::Date;
 
-/// The first day that there can be quotes of, and so where the whole history begins.
-const FIRST_DAY: &str = "2000-01-01";
 /// The parameter that `--all` moves to the first day.
 const FROM: &str = "from";
 
@@ -182,8 +180,9 @@ pub struct SavedQuery {
 pub struct Defaults {
     /// The day of the newest quote; of an empty lake today.
     pub newest: Date,
-    /// Whether `from` is the first day that there can be quotes of.
-    pub all: bool,
+    /// Where the whole history begins, if it is asked for: `from` is that day. A day too early costs time on Athena,
+    /// which looks for the files of every day.
+    pub all: Option<Date>,
 }
 
 /// Why there is no query to run.
@@ -334,11 +333,11 @@ impl SavedQuery {
                 return Err(QueryError::Twice(name.clone()));
             }
         }
-        if defaults.all
+        if let Some(first) = defaults.all
             && let Some(from) = self.place(FROM).and_then(|place| values.get_mut(place))
             && from.is_none()
         {
-            *from = Date::parse(FIRST_DAY).map(Parameter::Date);
+            *from = Some(Parameter::Date(first));
         }
         Ok(self.places.iter().filter_map(|place| self.value(*place, &values, defaults.newest)).collect())
     }
@@ -382,6 +381,7 @@ mod tests {
     fn resolve(given: &[(&str, &str)], all: bool) -> Result<Vec<String>, String> {
         let query = find("crossovers").expect("a query");
         let given: Vec<_> = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let all = all.then(|| date("2000-01-01"));
         let values = query.resolve(&given, Defaults { newest: date("2013-02-28"), all });
         values.map(|v| v.iter().map(Parameter::literal).collect()).map_err(|e| e.to_string())
     }
@@ -446,7 +446,7 @@ mod tests {
     fn literals_of_every_kind() {
         let sql = "-- T\n-- D\n-- ? n integer = -3\n-- ? d decimal = 0.50\n-- ? n\nSELECT ?, ?, ?";
         let query = SavedQuery::parse("q", sql).expect("a query");
-        let values = query.resolve(&[], Defaults { newest: date("2013-02-28"), all: true }).expect("values");
+        let values = query.resolve(&[], Defaults { newest: date("2013-02-28"), all: None }).expect("values");
         assert_eq!(values.iter().map(Parameter::literal).collect::<Vec<_>>(), ["-3", "decimal '0.50'", "-3"]);
         assert_eq!(ParameterKind::Decimal.value("1e5"), None);
         assert_eq!(ParameterKind::Decimal.value("1'"), None);

@@ -34,6 +34,13 @@ impl Column {
 /// A row of an answer: a text for each column, none for null.
 pub type Row = Vec<Option<String>>;
 
+/// A number in double precision: the shortest text that is read back as the same number. Zero has no sign.
+pub fn float(value: f64) -> String {
+    // Adding zero takes the sign of a zero away.
+    let text = format!("{:?}", value + 0.0);
+    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
+}
+
 /// Bytes that may be anything in two columns, exactly: as a text where they are UTF-8, else in hexadecimal digits.
 pub fn exact(bytes: &[u8]) -> [Option<String>; 2] {
     match std::str::from_utf8(bytes) {

@@ -43,7 +43,7 @@ pub fn run() -> Result<ExitStatus, Error> {
         .map_err(|e| Error::new(format!("'{}' cannot be written", file.display())).because(e))?;
     let plan = Plan::replay(&file);
     let outcome = Outcome::of(&local, plan.open()?, &plan, &interrupt, Output { format: Format::Table, acks: false })?;
-    let run = &outcome.run;
+    let run = outcome.run.unwrap_or_default();
     style::say(&format!(
         "{} daily quotes of AAPL, GOOG and IBM, 2008 to 2013: {} stored, {} signals, {} anomalies.",
         count(outcome.sent),
@@ -63,7 +63,7 @@ pub fn run() -> Result<ExitStatus, Error> {
     }
 
     step("stockpipe query daily-trend -p symbol=AAPL --chart");
-    query::ask(Format::Table, &local, &Question::saved("daily-trend", &[("symbol", "AAPL")], true)?)?;
+    query::ask(Format::Table, &local.history()?, &Question::saved("daily-trend", &[("symbol", "AAPL")], true)?)?;
 
     drop(scratch);
     style::say(&format!("\nDone in {}; the throw-away pipeline is gone. By hand:", style::elapsed(started.elapsed())));

@@ -48,8 +48,8 @@ pub fn run(global: &Global, command: Command) -> Result<ExitStatus, Error> {
     match command {
         Command::Init(init) => init::run(&init),
         Command::Up(up) => up::run(&settings()?, &up),
-        Command::Stream(stream) => stream::run(&local("stream")?, &stream),
-        Command::Query(query) => query::run(&local("query")?, &query),
+        Command::Stream(stream) => stream::run(&settings()?, &stream),
+        Command::Query(query) => query::run(&settings()?, &query),
         Command::Latest(latest) => latest::run(&settings()?, &latest),
         Command::Signals(signals) => signals::run(&settings()?, &signals),
         Command::Tail(tail) => tail::run(&local("tail")?, &tail),

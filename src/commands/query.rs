@@ -2,20 +2,23 @@
 
 use crate::{
     cli,
-    cli::Format,
+    cli::{Format, TargetName},
     error::{Error, ExitStatus},
+    interrupt::Interrupt,
     queries::{self, Defaults, Parameter, QueryError, SavedQuery},
     report::{
         chart::{self, Series},
+        progress::Progress,
         style,
         table::Writer,
     },
     rows::{Column, ColumnKind, Row},
     settings::Settings,
-    targets::local::{
-        Local,
-        sql::{Engine, SqlError},
-        stream,
+    sources,
+    targets::{
+        Asked, History,
+        aws::deployed::athena::Reuse,
+        local::{Local, stream},
     },
 };
 use std::{
@@ -23,18 +26,41 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Memory for sorting and grouping, in bytes; what needs more goes to disk.
-const MEMORY: usize = 160 << 20;
 /// Days that a chart shows at most.
 const CHART_POINTS: usize = 2000;
 
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Query) -> Result<ExitStatus, Error> {
-    let local = Local::new(settings.folder());
-    let Some(question) = Question::new(arguments)? else { return list(settings, &local) };
-    super::catch_up(&local)?;
-    ask(settings.format, &local, &question)?;
+    let Some(question) = Question::new(arguments)? else { return list(settings) };
+    let reuse = arguments.reuse.as_deref().map(reuse).transpose()?;
+    match settings.target {
+        TargetName::Local if reuse.is_some() => {
+            return Err(Error::new(
+                "--reuse is Athena's: on this machine no answers are kept, and asking costs nothing",
+            )
+            .status(ExitStatus::Usage)
+            .hint("leave it out, or add --target aws"));
+        }
+        TargetName::Local => {
+            let local = Local::new(settings.folder());
+            super::catch_up(&local)?;
+            ask(settings.format, &local.history()?, &question)?;
+        }
+        TargetName::Aws => {
+            let deployed = super::deployed(settings)?;
+            let interrupt = Interrupt::listen_to_query()?;
+            ask(settings.format, &deployed.history(reuse, interrupt), &question)?;
+        }
+    }
     Ok(ExitStatus::Done)
+}
+
+/// How old an answer may be, as it was typed.
+fn reuse(text: &str) -> Result<Reuse, Error> {
+    let usage =
+        |why: String| Error::new(format!("--reuse '{}'", style::visible(text))).because(why).status(ExitStatus::Usage);
+    let age = sources::parse_duration(text).map_err(|e| usage(e.to_string()))?;
+    Reuse::within(age).ok_or_else(|| usage("Athena gives answers again from 1m to 7d after".into()))
 }
 
 /// What is asked.
@@ -98,53 +124,47 @@ impl Question {
 }
 
 /// Answers on standard output, and says on standard error what it took.
-pub fn ask(format: Format, local: &Local, question: &Question) -> Result<(), Error> {
+pub fn ask(format: Format, history: &dyn History, question: &Question) -> Result<(), Error> {
     let started = Instant::now();
-    let files = local.lake_files()?;
-    let newest = files.iter().map(|f| f.dt).max().unwrap_or_else(|| stream::now().date());
     let (sql, parameters): (&str, Vec<Parameter>) = match &question.what {
         What::Sql(sql) => (sql, vec![]),
         What::Saved(query) => {
-            let defaults = Defaults { newest, all: question.all };
+            let [first, newest] = history.days()?.unwrap_or_else(|| [stream::now().date(); 2]);
+            let defaults = Defaults { newest, all: question.all.then_some(first) };
             (&query.sql, query.resolve(&question.given, defaults).map_err(|e| query_error(&e))?)
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::new("threads cannot be started").because(e))?;
+    let mut progress = Progress::new("asking", None);
+    let asked = history.query(sql, &parameters, &mut |asked| match asked {
+        Asked::Note(note) => progress.say(&style::warning(note)),
+        Asked::GoingOn(what) => progress.message(what),
+    });
+    progress.finish();
+    let mut answer = asked?;
     let mut for_chart = Vec::new();
-    let (rows, bytes, columns) = runtime.block_on(async {
-        let engine = Engine::open(files, MEMORY).map_err(|e| sql_error(&e))?;
-        let mut answer = engine.query(sql, &parameters).await.map_err(|e| sql_error(&e))?;
-        for note in &answer.notes {
-            style::say(&style::warning(note));
-        }
-        let columns = answer.columns.clone();
-        let mut writer = Writer::stdout(format.into(), columns.clone())?;
-        while let Some(rows) = answer.next().await {
-            for row in rows.map_err(|e| sql_error(&e))? {
-                if question.chart && for_chart.len() < CHART_POINTS {
-                    for_chart.push(row.clone());
-                }
-                writer.row(row)?;
+    let mut writer = Writer::stdout(format.into(), answer.columns().to_vec())?;
+    while let Some(rows) = answer.next()? {
+        for row in rows {
+            if question.chart && for_chart.len() < CHART_POINTS {
+                for_chart.push(row.clone());
             }
+            writer.row(row)?;
         }
-        Ok::<_, Error>((writer.finish()?, answer.bytes, columns))
-    })?;
+    }
+    let rows = writer.finish()?;
     if format == Format::Table {
         if question.chart {
-            draw(&columns, &for_chart);
+            draw(answer.columns(), &for_chart);
         }
-        let took = style::elapsed(started.elapsed().max(Duration::from_millis(1)));
+        let time = style::elapsed(started.elapsed().max(Duration::from_millis(1)));
         let more = if question.chart { "--format csv saves it" } else { "--chart draws it, --format csv saves it" };
-        style::say(&format!("{}, {took}, {} read.   {more}", style::plural(rows, "row"), style::bytes(bytes)));
+        style::say(&format!("{}, {time}, {}.   {more}", style::plural(rows, "row"), answer.took()));
     }
     Ok(())
 }
 
 /// The saved queries, and how to run one.
-fn list(settings: &Settings, local: &Local) -> Result<ExitStatus, Error> {
+fn list(settings: &Settings) -> Result<ExitStatus, Error> {
     let column = |name: &str| Column { name: name.into(), kind: ColumnKind::Text };
     let columns = vec![column("name"), column("parameters"), column("description")];
     let mut writer = Writer::stdout(settings.format.into(), columns)?;
@@ -154,8 +174,8 @@ fn list(settings: &Settings, local: &Local) -> Result<ExitStatus, Error> {
     }
     writer.finish()?;
     if settings.format == Format::Table {
-        let flag = local.folder().stack_flag();
-        style::say(&format!("Next: stockpipe query{flag} daily-trend -p symbol=AAPL, or --sql 'SELECT …'"));
+        let flags = settings.flags();
+        style::say(&format!("Next: stockpipe query{flags} daily-trend -p symbol=AAPL, or --sql 'SELECT …'"));
     }
     Ok(ExitStatus::Done)
 }
@@ -197,16 +217,5 @@ fn query_error(error: &QueryError) -> Error {
         }
         QueryError::Header { .. } => made,
         _ => made.status(ExitStatus::Usage),
-    }
-}
-
-fn sql_error(error: &SqlError) -> Error {
-    let made = Error::new("the query failed").because(error);
-    match error {
-        SqlError::Failed(_) => made,
-        SqlError::ReadOnly(_) => made.status(ExitStatus::Usage),
-        _ => made
-            .status(ExitStatus::Usage)
-            .hint("the table is stock_data_table; `--sql 'DESCRIBE stock_data_table'` lists its columns"),
     }
 }

@@ -90,8 +90,12 @@ impl Emulator {
 
     /// A proxy in front of it that follows these rules.
     pub(crate) fn proxy(&self, rules: &Value) -> Proxy {
+        self.proxy_on(free_port(), rules)
+    }
+
+    /// As [`Self::proxy`], on this port.
+    pub(crate) fn proxy_on(&self, port: u16, rules: &Value) -> Proxy {
         let folder = tempfile::tempdir().expect("a folder");
-        let port = free_port();
         let file = folder.path().join("rules.json");
         fs::write(&file, rules.to_string()).expect("the rules");
         let process = Command::new(python())

@@ -5,7 +5,10 @@ use crate::{
     error::Error,
     interrupt::Interrupt,
     sources::{Flow, Missed, Outgoing, Source},
-    targets::local::{Local, producer::Producer, stream},
+    targets::{
+        local::{Local, stream},
+        producer::Producer,
+    },
 };
 use pipeline::Symbol;
 use std::{
@@ -41,7 +44,8 @@ pub(super) struct Feeder {
     /// For what the source says of itself.
     pub(super) notes: mpsc::SyncSender<Show>,
     pub(super) showing: Showing,
-    pub(super) local: Local,
+    /// The pipeline, where our own consumers read what is sent.
+    pub(super) local: Option<Local>,
 }
 
 /// What is shown of the quotes that are sent.
@@ -62,7 +66,7 @@ pub(super) enum Showing {
 
 impl Feeder {
     /// Feeds the producer to the end.
-    pub(super) fn run(mut self, mut producer: Producer) -> Fed {
+    pub(super) fn run(mut self, mut producer: Box<dyn Producer>) -> Fed {
         let started = Instant::now();
         let mut left = self.plan.count.unwrap_or(u64::MAX);
         let mut chunk = Vec::with_capacity(CHUNK);
@@ -121,9 +125,10 @@ impl Feeder {
 
     /// Waits a little while the consumers are far behind: the nearer they are, the less is read from disk again.
     fn let_consumers_follow(&self) {
+        let Some(local) = &self.local else { return };
         let patience = Instant::now() + Duration::from_secs(2);
         while !self.interrupt.is_set() && Instant::now() < patience {
-            match self.local.lag() {
+            match local.lag() {
                 Ok(lag) if lag.process > AHEAD_LIMIT => thread::sleep(TICK),
                 _ => return,
             }

@@ -1,31 +1,32 @@
 //! `stream`: sends quotes into the pipeline, runs the consumers if nobody does, and sums up.
 
+mod aws;
 mod feeder;
 mod live;
+mod local;
 mod screen;
 
 use crate::{
-    cli,
-    cli::Format,
+    cli::{self, Format, TargetName},
     error::{Error, ExitStatus},
     interrupt::Interrupt,
     report::{pane::Pane, progress::Progress, style},
     settings::Settings,
     sources::{self, Missed, Source, SourceError, SourceOptions, SourceSpec, Speed, yahoo},
-    targets::local::{
-        Drained, Local, Run, Wake,
-        producer::{Ack, OnAck, Producer},
-        stream,
+    targets::{
+        Drained, Run,
+        local::{Local, consumers::Event},
+        producer::{Ack, Gauge, OnAck, Producer},
     },
 };
-use feeder::{Feeder, Showing};
+use feeder::{Fed, Feeder, Showing};
 use live::LiveTable;
 use pipeline::{Symbol, Timestamp};
 use screen::{Below, Screen, Show};
 use std::{
     collections::HashSet,
     io::{self, IsTerminal, Write},
-    sync::{Arc, mpsc},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -36,13 +37,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Runs it.
 pub fn run(settings: &Settings, arguments: &cli::Stream) -> Result<ExitStatus, Error> {
     let plan = Plan::new(arguments)?;
-    let local = Local::new(settings.folder());
-    local.last()?;
-    let source = plan.open()?;
-    let interrupt = Interrupt::listen()?;
-    let outcome =
-        Outcome::of(&local, source, &plan, &interrupt, Output { format: settings.format, acks: arguments.acks })?;
-    outcome.report(settings, &local)
+    let output = Output { format: settings.format, acks: arguments.acks };
+    let outcome = match settings.target {
+        TargetName::Local => {
+            let local = Local::new(settings.folder());
+            local.last()?;
+            let source = plan.open()?;
+            Outcome::of(&local, source, &plan, &Interrupt::listen()?, output)?
+        }
+        TargetName::Aws => {
+            let deployed = super::deployed(settings)?;
+            let source = plan.open()?;
+            let stream = aws::Stream { deployed: &deployed, plan: &plan, output, flags: settings.flags() };
+            stream.run(source, arguments.wait, &Interrupt::listen()?)?
+        }
+    };
+    outcome.report(settings)
 }
 
 /// What was typed, understood.
@@ -132,6 +142,11 @@ impl Plan {
         sources::open(&self.spec, self.options.clone()).map_err(|e| source_error(&e))
     }
 
+    /// Whether its source has no end of its own.
+    fn is_live(&self) -> bool {
+        self.spec == SourceSpec::Yahoo
+    }
+
     fn unhurried(&self) -> bool {
         self.options.speed != Speed::Max
     }
@@ -142,8 +157,8 @@ impl Plan {
 pub struct Outcome {
     /// Quotes that are durable.
     pub sent: u64,
-    /// What became of them.
-    pub run: Run,
+    /// What became of them, where that is known.
+    pub run: Option<Run>,
     drained: Drained,
     elapsed: Duration,
     interrupted: bool,
@@ -152,65 +167,53 @@ pub struct Outcome {
     missed: Missed,
 }
 
-impl Outcome {
-    /// Sends all that the source has, and waits until it is stored and archived.
-    pub fn of(
-        local: &Local,
-        source: Box<dyn Source>,
-        plan: &Plan,
-        interrupt: &Interrupt,
-        output: Output,
-    ) -> Result<Self, Error> {
-        let started = Instant::now();
-        let run = stream::now_micros() as i64;
-        let wake: Arc<Wake> = Arc::default();
-        let (to_screen, shown) = mpsc::sync_channel(64);
-        let (happened, events) = mpsc::channel();
-        let consumers = local.start_consumers(
-            &wake,
-            Arc::new(move |event| {
-                let _ = happened.send(event);
-            }),
-        )?;
-        let on_ack: Option<OnAck> = output.acks.then(|| {
-            let (screen, interrupt) = (to_screen.clone(), interrupt.clone());
-            Box::new(move |acks: &[Ack]| {
-                if screen.send(Show::Acks(acks.to_vec())).is_err() {
-                    interrupt.set();
-                }
-            }) as OnAck
-        });
-        let producer = Producer::start(local.folder(), run, Arc::clone(&wake), on_ack)?;
+/// What it takes to feed a producer, and to show it.
+struct Feeding<'a> {
+    source: Box<dyn Source>,
+    producer: Box<dyn Producer>,
+    gauge: &'a dyn Gauge,
+    plan: &'a Plan,
+    interrupt: &'a Interrupt,
+    output: Output,
+    to_screen: mpsc::SyncSender<Show>,
+    shown: mpsc::Receiver<Show>,
+    /// From the consumers, where they are in this process.
+    events: &'a mpsc::Receiver<Event>,
+    /// The pipeline and the run, where it can be looked at all the time.
+    local: Option<(&'a Local, i64)>,
+}
+
+impl Feeding<'_> {
+    /// Feeds all that the source has, and shows it.
+    fn run(self) -> Result<(Screen, Fed), Error> {
+        let Self { source, producer, gauge, plan, interrupt, output, to_screen, shown, events, local } = self;
         let total = plan.count.or_else(|| source.total());
         let name = source.name();
-        style::say(&format!("{name} → local stack '{}'   Ctrl-C stops, nothing is lost", local.folder().name()));
-
         let for_people = plan.unhurried() && !output.acks && output.format == Format::Table;
-        let (below, showing) = if for_people && io::stdout().is_terminal() && Pane::is_possible() {
-            let symbols = source.symbols();
-            let showing = if symbols.is_empty() {
-                Showing::Symbols { to: to_screen.clone(), known: HashSet::new() }
-            } else {
-                Showing::Nothing
-            };
-            (Below::Live(Box::new(LiveTable::new(local, run, symbols, total)?)), showing)
-        } else if for_people {
-            let second = (Instant::now(), 0);
-            (Below::Progress(Progress::new(&name, total)), Showing::Lines { to: to_screen.clone(), second })
-        } else {
-            (Below::Progress(Progress::new(&name, total)), Showing::Nothing)
+        let (below, showing) = match local {
+            Some((local, run)) if for_people && io::stdout().is_terminal() && Pane::is_possible() => {
+                let symbols = source.symbols();
+                let showing = if symbols.is_empty() {
+                    Showing::Symbols { to: to_screen.clone(), known: HashSet::new() }
+                } else {
+                    Showing::Nothing
+                };
+                (Below::Live(Box::new(LiveTable::new(local, run, symbols, total)?)), showing)
+            }
+            _ if for_people => {
+                let second = (Instant::now(), 0);
+                (Below::Progress(Progress::new(&name, total)), Showing::Lines { to: to_screen.clone(), second })
+            }
+            _ => (Below::Progress(Progress::new(&name, total)), Showing::Nothing),
         };
-
-        let gauge = producer.gauge();
         let feeder = Feeder {
             source,
             plan: plan.clone(),
             interrupt: interrupt.clone(),
-            notes: to_screen.clone(),
+            notes: to_screen,
             showing,
-            local: local.clone(),
+            local: local.map(|(local, _)| local.clone()),
         };
-        drop(to_screen);
         let (done, finished) = mpsc::channel();
         thread::Builder::new()
             .name("source".into())
@@ -218,9 +221,8 @@ impl Outcome {
                 let _ = done.send(feeder.run(producer));
             })
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
-
         let mut screen = Screen { below, output };
-        let fed = match screen.watch(&finished, shown, &events, &gauge, interrupt) {
+        let fed = match screen.watch(&finished, shown, events, gauge, interrupt) {
             Ok(fed) => fed,
             Err(_) => {
                 // Nobody reads any more: stop as on Ctrl-C, and let what was sent be stored.
@@ -228,49 +230,67 @@ impl Outcome {
                 finished.recv_timeout(PATIENCE).unwrap_or_default()
             }
         };
-
-        gauge.settle(PATIENCE);
-        let last = local.last()?;
-        let mut in_flight = None;
-        let mut best = (u64::MAX, Instant::now());
-        let drained = local.drain(&consumers, last, |_, lag| {
-            in_flight.get_or_insert(lag.process);
-            screen.draining(lag, &events);
-            let waiting = lag.process + lag.archive;
-            if waiting < best.0 {
-                best = (waiting, Instant::now());
-            }
-            best.1.elapsed() < PATIENCE
-        })?;
-        consumers.stop();
-        screen.events(&events);
-        screen.below.finish(gauge.acknowledged());
-        Ok(Self {
-            sent: gauge.acknowledged(),
-            run: local.run(run)?,
-            drained,
-            elapsed: started.elapsed(),
-            interrupted: interrupt.is_set(),
-            in_flight: in_flight.unwrap_or(0),
-            failure: fed.failure,
-            missed: fed.missed,
-        })
+        Ok((screen, fed))
     }
+}
 
+/// Acknowledgements for the screen, where they are asked for; when nobody reads them, it is as on Ctrl-C.
+fn on_ack(output: Output, to_screen: &mpsc::SyncSender<Show>, interrupt: &Interrupt) -> Option<OnAck> {
+    output.acks.then(|| {
+        let (screen, interrupt) = (to_screen.clone(), interrupt.clone());
+        Box::new(move |acks: &[Ack]| {
+            if screen.send(Show::Acks(acks.to_vec())).is_err() {
+                interrupt.set();
+            }
+        }) as OnAck
+    })
+}
+
+impl Outcome {
     /// Sums up, and says how it ended.
-    fn report(self, settings: &Settings, local: &Local) -> Result<ExitStatus, Error> {
+    fn report(self, settings: &Settings) -> Result<ExitStatus, Error> {
         if settings.format == Format::Json {
             let mut out = io::stdout().lock();
             writeln!(out, "{}", self.to_json())?;
             out.flush()?;
         }
-        let run = &self.run;
-        let drained = match (self.interrupted, self.in_flight) {
+        let flags = settings.flags();
+        style::say(&self.in_words());
+        if self.run.as_ref().is_some_and(|run| run.counts.set_aside > 0) {
+            style::say(&style::warning(&format!("`stockpipe replay{flags} --list` shows what was set aside, and why")));
+        }
+        if let Drained::Missing { quotes, because } = &self.drained {
+            let how_on = match settings.target {
+                TargetName::Local => format!("the next `stockpipe stream{flags}` or `query` goes on with them"),
+                TargetName::Aws => format!("`stockpipe status{flags}` says how the functions do, `logs` what they say"),
+            };
+            return Err(Error::new(format!("{} quotes are durable, but not stored yet", style::count(*quotes)))
+                .because(because)
+                .hint(how_on)
+                .status(ExitStatus::Partial));
+        }
+        match self.failure {
+            Some(failure) if self.sent > 0 => Err(failure.status(ExitStatus::Partial)),
+            Some(failure) => Err(failure),
+            None => {
+                let status = self.judge_missed()?;
+                style::say(&format!("Next: stockpipe query{flags} daily-trend"));
+                Ok(status)
+            }
+        }
+    }
+
+    /// What was sent, and what became of it.
+    fn in_words(&self) -> String {
+        let mut said = match (self.interrupted, self.in_flight) {
             (true, in_flight) => format!("drained {} in flight. ", style::count(in_flight)),
             _ => String::new(),
         };
-        let mut parts =
-            vec![format!("{} sent", style::count(self.sent)), format!("{} stored", style::count(run.counts.stored))];
+        said.push_str(&format!("{} sent", style::count(self.sent)));
+        let rate = style::rate(self.sent, self.elapsed);
+        let elapsed = style::elapsed(self.elapsed);
+        let Some(run) = &self.run else { return format!("{said}.\n{elapsed} at {rate}.") };
+        said.push_str(&format!(", {} stored", style::count(run.counts.stored)));
         for (number, what) in [
             (run.counts.duplicates, "duplicates"),
             (run.counts.revised, "revised"),
@@ -280,34 +300,14 @@ impl Outcome {
             (run.counts.anomalies, "anomalies"),
         ] {
             if number > 0 {
-                parts.push(format!("{} {what}", style::count(number)));
+                said.push_str(&format!(", {} {what}", style::count(number)));
             }
         }
-        parts.push(style::plural(run.signals, "signal"));
-        let latency = run.latency(0.5).zip(run.latency(0.99));
-        let latency = latency.map(|(p50, p99)| format!(", put → stored {p50:.1} ms (p99 {p99:.1} ms)"));
-        let rate = style::rate(self.sent, self.elapsed);
-        style::say(&format!("{drained}{}.", parts.join(", ")));
-        style::say(&format!("{} at {rate}{}.", style::elapsed(self.elapsed), latency.unwrap_or_default()));
-        let flag = local.folder().stack_flag();
-        if run.counts.set_aside > 0 {
-            style::say(&style::warning(&format!("`stockpipe replay{flag} --list` shows what was set aside, and why")));
+        said.push_str(&format!(", {}.\n{elapsed} at {rate}", style::plural(run.signals, "signal")));
+        if let Some((p50, p99)) = run.latency(0.5).zip(run.latency(0.99)) {
+            said.push_str(&format!(", put → stored {p50:.1} ms (p99 {p99:.1} ms)"));
         }
-        if let Drained::Missing { quotes, because } = &self.drained {
-            return Err(Error::new(format!("{} quotes are durable, but not stored yet", style::count(*quotes)))
-                .because(because)
-                .hint(format!("the next `stockpipe stream{flag}` or `query` goes on with them"))
-                .status(ExitStatus::Partial));
-        }
-        match self.failure {
-            Some(failure) if self.sent > 0 => Err(failure.status(ExitStatus::Partial)),
-            Some(failure) => Err(failure),
-            None => {
-                let status = self.judge_missed()?;
-                style::say(&format!("Next: stockpipe query{flag} daily-trend"));
-                Ok(status)
-            }
-        }
+        said + "."
     }
 
     /// What it means that of some symbols, or of all, no quote came.
@@ -336,9 +336,11 @@ impl Outcome {
         Ok(status)
     }
 
+    /// For programs. What became of the quotes is null where it is not known.
     fn to_json(&self) -> String {
-        let run = &self.run;
-        let milliseconds = |share| run.latency(share).map(|ms| (ms * 1000.0).round() / 1000.0);
+        let run = self.run.as_ref();
+        let count = |of: fn(&Run) -> u64| run.map(of);
+        let milliseconds = |share| run?.latency(share).map(|ms| (ms * 1000.0).round() / 1000.0);
         let lag = match &self.drained {
             Drained::All => 0,
             Drained::Missing { quotes, .. } => *quotes,
@@ -346,18 +348,18 @@ impl Outcome {
         let rate = self.sent as f64 / self.elapsed.as_secs_f64().max(1e-9);
         serde_json::json!({
             "sent": self.sent,
-            "stored": run.counts.stored,
-            "archived": run.archived,
-            "duplicates": run.counts.duplicates,
-            "revised": run.counts.revised,
-            "late": run.counts.late,
-            "stale": run.counts.stale,
-            "set_aside": run.counts.set_aside,
-            "signals": run.signals,
-            "anomalies": run.counts.anomalies,
+            "stored": count(|run| run.counts.stored),
+            "archived": count(|run| run.archived),
+            "duplicates": count(|run| run.counts.duplicates),
+            "revised": count(|run| run.counts.revised),
+            "late": count(|run| run.counts.late),
+            "stale": count(|run| run.counts.stale),
+            "set_aside": count(|run| run.counts.set_aside),
+            "signals": count(|run| run.signals),
+            "anomalies": count(|run| run.counts.anomalies),
             "quotes_per_second": (rate * 10.0).round() / 10.0,
             "latency_ms": { "p50": milliseconds(0.5), "p99": milliseconds(0.99) },
-            "lag": lag,
+            "lag": run.map(|_| lag),
         })
         .to_string()
     }

@@ -7,9 +7,8 @@ use crate::{
     interrupt::Interrupt,
     report::{progress::Progress, style},
     sources::Note,
-    targets::local::{
-        Lag,
-        consumers::Event,
+    targets::{
+        local::{Lag, consumers::Event},
         producer::{Ack, Gauge},
     },
 };
@@ -64,6 +63,13 @@ impl Below {
         }
     }
 
+    /// Says beside the progress what is waited for.
+    pub(super) fn message(&mut self, text: &str) {
+        if let Self::Progress(progress) = self {
+            progress.message(text);
+        }
+    }
+
     /// Ends: progress is cleared, a table stays as it is then.
     pub(super) fn finish(self, sent: u64) {
         match self {
@@ -86,7 +92,7 @@ impl Screen {
         finished: &mpsc::Receiver<Fed>,
         shown: mpsc::Receiver<Show>,
         events: &mpsc::Receiver<Event>,
-        gauge: &Gauge,
+        gauge: &dyn Gauge,
         interrupt: &Interrupt,
     ) -> io::Result<Fed> {
         loop {

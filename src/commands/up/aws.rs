@@ -91,6 +91,9 @@ fn options(settings: &Settings, arguments: &cli::Up) -> Result<Options, Error> {
         };
         options.set(name, value)?;
     }
+    if let Some(shards) = arguments.shards {
+        options.set("shard_count", &shards.to_string())?;
+    }
     Ok(options.or(&settings.aws))
 }
 
@@ -149,6 +152,11 @@ impl Up<'_> {
             .options
             .resolve(&self.settings.stack_options, before.and_then(|stack| options::rules(&stack.values)))?;
         let mut values = self.options.values(&rules, before.map(|stack| &stack.values));
+        if self.arguments.shards.is_some() && values.get("StreamMode").is_some_and(|mode| mode != "provisioned") {
+            return Err(Error::new("--shards: this stream grows and shrinks by itself (stream_mode: on-demand)")
+                .status(ExitStatus::Usage)
+                .hint("--set stream_mode=provisioned gives it as many shards as you say"));
+        }
         // What was kept under a key can be read with that key alone.
         if let Some(key) = &kept.key
             && values.get("CustomerKey").is_none_or(|set| !set.starts_with("arn:"))

@@ -19,7 +19,7 @@ pub mod template;
 
 use crate::error::{Error, ExitStatus};
 use aws_config::{
-    AppName, BehaviorVersion, SdkConfig, stalled_stream_protection::StalledStreamProtectionConfig,
+    AppName, BehaviorVersion, SdkConfig, retry::RetryConfig, stalled_stream_protection::StalledStreamProtectionConfig,
     timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::{ProvideCredentials, error::CredentialsError};
@@ -117,6 +117,12 @@ impl Aws {
 
     pub(crate) fn kinesis(&self) -> aws_sdk_kinesis::Client {
         aws_sdk_kinesis::Client::new(&self.config)
+    }
+
+    /// A client of Kinesis that leaves it to the caller to try again.
+    pub(crate) fn kinesis_without_retries(&self) -> aws_sdk_kinesis::Client {
+        let config = aws_sdk_kinesis::config::Builder::from(&self.config);
+        aws_sdk_kinesis::Client::from_conf(config.retry_config(RetryConfig::disabled()).build())
     }
 
     pub(crate) fn sns(&self) -> aws_sdk_sns::Client {

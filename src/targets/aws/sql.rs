@@ -26,10 +26,29 @@ pub fn with_each_quote_once(sql: &str, database: &str) -> String {
     let first = query.split_whitespace().next().unwrap_or_default();
     if first.eq_ignore_ascii_case("with") {
         let rest = query.get(first.len()..).unwrap_or_default().trim_start();
+        let second = rest.split_whitespace().next().unwrap_or_default();
+        if second.eq_ignore_ascii_case("recursive") {
+            let rest = rest.get(second.len()..).unwrap_or_default().trim_start();
+            return format!("{comments}WITH RECURSIVE {once},\n{rest}");
+        }
         format!("{comments}WITH {once},\n{rest}")
     } else {
         format!("{comments}WITH {once}\n{query}")
     }
+}
+
+/// Where line and column of a text with a common beginning put in front are in the text before, both counted from 1.
+/// None where that is in what was put in front.
+#[must_use]
+pub fn place_in(sql: &str, sent: &str, line: usize, column: usize) -> Option<(usize, usize)> {
+    let same = sql.bytes().rev().zip(sent.bytes().rev()).take_while(|(one, other)| one == other).count();
+    let start = sent.split_inclusive('\n').take(line.checked_sub(1)?).map(str::len).sum::<usize>();
+    let text = sent.get(start..)?.lines().next()?;
+    let offset = start + text.chars().take(column.checked_sub(1)?).map(char::len_utf8).sum::<usize>();
+    let to_end = sent.len().checked_sub(offset).filter(|to_end| *to_end <= same)?;
+    let before = sql.get(..sql.len() - to_end)?;
+    let last = before.rsplit('\n').next().unwrap_or_default();
+    Some((before.matches('\n').count() + 1, last.chars().count() + 1))
 }
 
 /// Where the query begins, behind comments and blanks.
@@ -65,5 +84,25 @@ mod tests {
         assert!(with.ends_with("),\na AS (SELECT 2) SELECT * FROM a"), "{with}");
         assert_eq!(with.matches("WITH").count() + with.matches("with").count(), 1);
         assert!(with_each_quote_once("", "a_db").ends_with(")\n"));
+        let recursive = with_each_quote_once("WITH Recursive a(n) AS (SELECT 1) SELECT * FROM a", "a_db");
+        assert!(recursive.starts_with("WITH RECURSIVE stock_data_table AS (\n"), "{recursive}");
+        assert!(recursive.ends_with("),\na(n) AS (SELECT 1) SELECT * FROM a"), "{recursive}");
+    }
+
+    /// Would catch an error that names a line which its author never wrote.
+    #[test]
+    fn places_are_those_of_what_was_typed() {
+        for sql in ["-- T\n  SELECT ä,\n nope FROM a", "WITH\n\n a AS (SELECT 1)\nSELECT nope FROM a", "SELECT nope"] {
+            let sent = with_each_quote_once(sql, "a_db");
+            let place = |text: &str| {
+                let before = &text[..text.rfind("nope").expect("a name")];
+                let last = before.rsplit('\n').next().unwrap_or_default();
+                (before.matches('\n').count() + 1, last.chars().count() + 1)
+            };
+            let (line, column) = place(&sent);
+            assert_eq!(place_in(sql, &sent, line, column), Some(place(sql)), "{sql}");
+            assert_eq!(place_in(sql, &sent, 3, 1).filter(|_| !sql.starts_with("--")), None, "{sql}");
+            assert_eq!((place_in(sql, &sent, 99, 1), place_in(sql, &sent, 0, 1)), (None, None));
+        }
     }
 }

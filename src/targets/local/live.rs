@@ -52,7 +52,7 @@ impl Live {
         let tx = self.table.unchecked_transaction()?;
         Ok(Seen {
             standings: symbols.iter().map(|symbol| standing(&tx, symbol)).collect::<Result<_, _>>()?,
-            run: Run::read(&tx, self.run)?,
+            run: super::read_run(&tx, self.run)?,
             lag: stream::backlog(&self.stream, consumers::checkpoint(&tx, "process")?)?.lines,
             other: lease::holder(&tx)?.map(|holder| holder.name).filter(|name| *name != lease::our_name()),
         })

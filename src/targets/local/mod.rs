@@ -10,8 +10,8 @@
 
 pub mod aside;
 pub mod consumers;
+mod history;
 mod lake;
-mod latency;
 mod lease;
 pub mod live;
 pub mod producer;
@@ -23,12 +23,13 @@ pub mod state;
 pub mod stream;
 mod table;
 
+pub use super::{Drained, Run};
+
 use crate::{
     error::Error,
-    targets::{NewSignals, Target},
+    targets::{NewSignals, Target, latency::Histogram},
 };
 use consumers::{Consumers, Event, Events, Role};
-use latency::Histogram;
 use pipeline::{AnomalyThreshold, ArchiveSettings, Counts, Item, ProcessSettings, Raw, Signal, Symbol, Timestamp};
 use rusqlite::{Connection, ErrorCode, params};
 use state::{Folder, Made, integer};
@@ -191,61 +192,29 @@ pub struct Status {
 }
 
 /// What became of a run's quotes.
-#[derive(Clone, Debug, Default)]
-pub struct Run {
-    /// What process made of them.
-    pub counts: Counts,
-    /// Signals that they raised.
-    pub signals: u64,
-    /// Quotes in the lake, duplicates included.
-    pub archived: u64,
-    latency: Histogram,
-}
-
-impl Run {
-    /// How long it took from put to stored, in ms, for this share of the quotes; none where nothing was measured.
-    pub fn latency(&self, share: f64) -> Option<f64> {
-        self.latency.quantile(share)
-    }
-
-    fn read(db: &Connection, run: i64) -> rusqlite::Result<Self> {
-        let mut statement = db.prepare_cached(
-            "SELECT quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
+fn read_run(db: &Connection, run: i64) -> rusqlite::Result<Run> {
+    let mut statement = db.prepare_cached(
+        "SELECT quotes, stored, duplicates, revised, late, stale, anomalies, set_aside, signals, archived, latency
              FROM runs WHERE run = ?",
-        )?;
-        let mut rows = statement.query([run])?;
-        let Some(row) = rows.next()? else { return Ok(Self::default()) };
-        let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
-        Ok(Self {
-            counts: Counts {
-                quotes: number(0)?,
-                stored: number(1)?,
-                duplicates: number(2)?,
-                revised: number(3)?,
-                late: number(4)?,
-                stale: number(5)?,
-                anomalies: number(6)?,
-                set_aside: number(7)?,
-            },
-            signals: number(8)?,
-            archived: number(9)?,
-            latency: Histogram::from_bytes(row.get_ref(10)?.as_blob()?),
-        })
-    }
-}
-
-/// How a drain ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Drained {
-    /// Everything is in the table and in the lake.
-    All,
-    /// The time was up: so many quotes are missing, for the reason given.
-    Missing {
-        /// Quotes not in the table yet, or not in the lake.
-        quotes: u64,
-        /// Who should have taken them, or what fails.
-        because: String,
-    },
+    )?;
+    let mut rows = statement.query([run])?;
+    let Some(row) = rows.next()? else { return Ok(Run::default()) };
+    let number = |column| row.get::<_, i64>(column).map(|n| n as u64);
+    Ok(Run {
+        counts: Counts {
+            quotes: number(0)?,
+            stored: number(1)?,
+            duplicates: number(2)?,
+            revised: number(3)?,
+            late: number(4)?,
+            stale: number(5)?,
+            anomalies: number(6)?,
+            set_aside: number(7)?,
+        },
+        signals: number(8)?,
+        archived: number(9)?,
+        latency: Histogram::from_bytes(row.get_ref(10)?.as_blob()?),
+    })
 }
 
 impl Local {
@@ -371,7 +340,7 @@ impl Local {
 
     /// What became of a run.
     pub fn run(&self, run: i64) -> Result<Run, Error> {
-        Run::read(&self.folder.table()?, run).map_err(|e| self.failed(e))
+        read_run(&self.folder.table()?, run).map_err(|e| self.failed(e))
     }
 
     /// Signals recorded after `mark`, oldest first, and the mark to ask with the next time. The first mark is 0.

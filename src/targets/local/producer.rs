@@ -1,4 +1,4 @@
-//! The producer: packs quotes into records and puts them. While one commit is synced the next one gathers, so the
+//! The producer: puts packed quotes. While one commit is synced the next one gathers, so the
 //! size of commits follows the load: a quote alone waits for nobody, a flood shares its syncs.
 
 use super::{
@@ -6,10 +6,12 @@ use super::{
     state::Folder,
     stream::{self, Group},
 };
-use crate::{error::Error, sources::Outgoing};
-use pipeline::{RECORD_LIMIT, Symbol, Timestamp, push_json};
+use crate::{
+    error::Error,
+    sources::Outgoing,
+    targets::producer::{Ack, Gauge, OnAck, Packed, Packer, Producer},
+};
 use std::{
-    collections::HashMap,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -22,35 +24,11 @@ const TRIES: u32 = 6;
 /// The first pause.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A record that is durable.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ack {
-    /// The record's partition key.
-    pub key: Arc<str>,
-    /// The market time of its last quote; none for a line that is no quote.
-    pub through: Option<Timestamp>,
-    /// Its lines.
-    pub count: u64,
-}
-
-/// Called with what has become durable, on the producer's thread.
-pub type OnAck = Box<dyn FnMut(&[Ack]) + Send>;
-
 /// Packs and puts.
-pub struct Producer {
+pub struct LocalProducer {
     shared: Arc<Shared>,
-    /// Records that are being filled, by symbol; `order` says in which order they were begun.
-    open: HashMap<Symbol, usize>,
-    records: Vec<Open>,
+    packer: Packer,
     thread: JoinHandle<Result<(), Error>>,
-}
-
-struct Open {
-    symbol: Symbol,
-    data: Vec<u8>,
-    put_at: u64,
-    lines: u64,
-    through: Timestamp,
 }
 
 struct Shared {
@@ -70,20 +48,14 @@ struct Waiting {
     acknowledged: u64,
 }
 
-/// How far a producer is, for others than whoever feeds it.
-#[derive(Clone)]
-pub struct Gauge(Arc<Shared>);
-
-impl Gauge {
-    /// How many quotes are durable.
-    pub fn acknowledged(&self) -> u64 {
-        self.0.lock().acknowledged
+impl Gauge for Shared {
+    fn acknowledged(&self) -> u64 {
+        self.lock().acknowledged
     }
 
-    /// Waits until all that was handed over is durable or given up, so long at most.
-    pub fn settle(&self, at_most: Duration) {
+    fn settle(&self, at_most: Duration) {
         let unsettled = |w: &mut Waiting| !w.failed && (w.committing || !w.group.is_empty());
-        drop(self.0.changed.wait_timeout_while(self.0.lock(), at_most, unsettled));
+        drop(self.changed.wait_timeout_while(self.lock(), at_most, unsettled));
     }
 }
 
@@ -91,9 +63,24 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Waits while too much is on its way.
+    fn hand_over(&self, packed: Packed) {
+        let mut waiting = self.lock();
+        while waiting.group.len() > WAITING_LIMIT && !waiting.failed {
+            waiting = self.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+        }
+        if waiting.failed {
+            return;
+        }
+        let Packed { ack, put_at, data } = packed;
+        waiting.group.push(&ack.key, put_at, &data, ack.count);
+        waiting.acks.push(ack);
+        self.changed.notify_all();
+    }
 }
 
-impl Producer {
+impl LocalProducer {
     /// Starts to put for a run; `wake` tells the consumers of this process.
     pub fn start(folder: &Folder, run: i64, wake: Arc<Wake>, on_ack: Option<OnAck>) -> Result<Self, Error> {
         let in_use = folder.use_it()?;
@@ -111,96 +98,26 @@ impl Producer {
                 result
             })
             .map_err(|e| Error::new("a thread cannot be started").because(e))?;
-        Ok(Self { shared, open: HashMap::new(), records: Vec::new(), thread })
-    }
-
-    /// Takes quotes in their order, and waits while too much is on its way. False when it has given up.
-    pub fn send(&mut self, quotes: &mut Vec<Outgoing>) -> bool {
-        let put_at = stream::now_micros();
-        for outgoing in quotes.drain(..) {
-            match outgoing {
-                Outgoing::Quote(quote) => self.pack(&quote, put_at),
-                // What is no quote may still belong to a symbol, whose order it keeps.
-                Outgoing::Raw { key, bytes } => {
-                    self.close_all();
-                    let ack = Ack { key: Arc::from(key), through: None, count: 1 };
-                    self.hand_over(ack, put_at, &bytes);
-                }
-            }
-        }
-        self.close_all();
-        !self.shared.lock().failed
+        Ok(Self { shared, packer: Packer::default(), thread })
     }
 
     /// How far it is.
-    pub fn gauge(&self) -> Gauge {
-        Gauge(Arc::clone(&self.shared))
+    pub fn gauge(&self) -> Arc<dyn Gauge> {
+        Arc::clone(&self.shared) as Arc<dyn Gauge>
+    }
+}
+
+impl Producer for LocalProducer {
+    fn send(&mut self, quotes: &mut Vec<Outgoing>) -> bool {
+        let shared = &self.shared;
+        self.packer.pack(quotes, stream::now_micros(), |packed| shared.hand_over(packed));
+        !shared.lock().failed
     }
 
-    /// Puts what is left and ends.
-    pub fn finish(mut self) -> Result<(), Error> {
-        self.close_all();
+    fn finish(self: Box<Self>) -> Result<(), Error> {
         self.shared.lock().closed = true;
         self.shared.changed.notify_all();
         self.thread.join().unwrap_or_else(|_| Err(Error::new("the thread that puts quotes panicked")))
-    }
-
-    fn pack(&mut self, quote: &pipeline::Quote, put_at: u64) {
-        let at = match self.open.get(&quote.symbol) {
-            Some(at) => *at,
-            None => {
-                let open = Open {
-                    symbol: quote.symbol.clone(),
-                    data: Vec::with_capacity(512),
-                    put_at,
-                    lines: 0,
-                    through: quote.timestamp,
-                };
-                self.records.push(open);
-                self.open.insert(quote.symbol.clone(), self.records.len() - 1);
-                self.records.len() - 1
-            }
-        };
-        let Some(record) = self.records.get_mut(at) else { return };
-        let full = record.data.len();
-        if record.lines > 0 {
-            record.data.push(b'\n');
-        }
-        push_json(&mut record.data, quote);
-        if record.data.len() > RECORD_LIMIT && record.lines > 0 {
-            let next = record.data.split_off(full + 1);
-            record.data.truncate(full);
-            let done = std::mem::replace(&mut record.data, next);
-            let ack = Ack { key: Arc::from(&*record.symbol), through: Some(record.through), count: record.lines };
-            let begun_at = std::mem::replace(&mut record.put_at, put_at);
-            record.lines = 0;
-            self.hand_over(ack, begun_at, &done);
-        }
-        if let Some(record) = self.records.get_mut(at) {
-            record.lines += 1;
-            record.through = quote.timestamp;
-        }
-    }
-
-    fn close_all(&mut self) {
-        self.open.clear();
-        for record in std::mem::take(&mut self.records) {
-            let ack = Ack { key: Arc::from(&*record.symbol), through: Some(record.through), count: record.lines };
-            self.hand_over(ack, record.put_at, &record.data);
-        }
-    }
-
-    fn hand_over(&self, ack: Ack, put_at: u64, data: &[u8]) {
-        let mut waiting = self.shared.lock();
-        while waiting.group.len() > WAITING_LIMIT && !waiting.failed {
-            waiting = self.shared.changed.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
-        if waiting.failed {
-            return;
-        }
-        waiting.group.push(&ack.key, put_at, data, ack.count);
-        waiting.acks.push(ack);
-        self.shared.changed.notify_all();
     }
 }
 

@@ -4,13 +4,14 @@
 use super::{
     Local, Wake,
     aside::Choice,
-    producer::Producer,
+    producer::LocalProducer,
     span::Span,
     stream::{self, Group},
 };
 use crate::{
     error::{Error, ExitStatus},
     sources::Outgoing,
+    targets::producer::Producer,
 };
 use pipeline::{Origin, Quote, RecordSequence, Timestamp};
 use std::sync::Arc;
@@ -69,7 +70,7 @@ impl Local {
         wake: &Arc<Wake>,
         mut go_on: impl FnMut(u64) -> bool,
     ) -> Result<(), Error> {
-        let mut producer = Producer::start(&self.folder, run, Arc::clone(wake), None)?;
+        let mut producer = Box::new(LocalProducer::start(&self.folder, run, Arc::clone(wake), None)?);
         let gauge = producer.gauge();
         let mut lines = self.lines(span)?;
         let read = loop {

@@ -1,11 +1,12 @@
 //! An account of its own, and the binary in it.
 
 use crate::{
-    emulator::Emulator,
+    emulator::{Emulator, Proxy},
     harness::{Ended, Home, Running},
     terminal::Terminal,
 };
 use aws_sdk_cloudformation::types::Stack;
+use serde_json::Value;
 use std::{
     fs,
     io::{Read, Write},
@@ -89,6 +90,23 @@ impl Cloud {
         Running::start(command)
     }
 
+    /// Starts it, with the account behind another port.
+    pub fn start_behind(&self, port: u16, arguments: &[&str]) -> Running {
+        let mut command = self.home.command(arguments);
+        command.envs(self.environment()).env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"));
+        Running::start(command)
+    }
+
+    /// A proxy in front of the account that follows these rules.
+    pub fn proxy(&self, rules: &Value) -> Proxy {
+        self.emulator.proxy(rules)
+    }
+
+    /// Another proxy on the port of one that is gone.
+    pub fn proxy_on(&self, port: u16, rules: &Value) -> Proxy {
+        self.emulator.proxy_on(port, rules)
+    }
+
     /// Starts it on a terminal.
     pub fn on_terminal(&self, arguments: &[&str]) -> Terminal {
         let environment = self.environment();
@@ -107,6 +125,10 @@ impl Cloud {
 
     pub fn lambda(&self) -> aws_sdk_lambda::Client {
         aws_sdk_lambda::Client::new(self.clients.config())
+    }
+
+    pub fn kinesis(&self) -> aws_sdk_kinesis::Client {
+        aws_sdk_kinesis::Client::new(self.clients.config())
     }
 
     pub fn athena(&self) -> aws_sdk_athena::Client {
@@ -170,6 +192,20 @@ impl Cloud {
     pub fn keys(&self, bucket: &str) -> Vec<String> {
         let listed = self.ask(self.s3().list_objects_v2().bucket(bucket).send()).expect("the objects");
         listed.contents.unwrap_or_default().into_iter().filter_map(|object| object.key).collect()
+    }
+
+    /// Puts the lake of the pipeline on this machine into the bucket, each file once by each of these names' endings.
+    pub fn upload_lake(&self, copies: &[&str]) {
+        let (lake, bucket) = (self.home.stack().join("lake"), self.bucket("stock-market-data-bucket-"));
+        for file in self.home.files().iter().filter(|file| file.ends_with(".parquet")) {
+            let file = self.home.root().join(file);
+            let key = file.strip_prefix(&lake).expect("in the lake").to_string_lossy().replace(".parquet", "");
+            let bytes = fs::read(&file).expect("a file");
+            for copy in copies {
+                let put = self.s3().put_object().bucket(&bucket).key(format!("{key}{copy}.parquet"));
+                self.ask(put.body(bytes.clone().into()).send()).expect("an object");
+            }
+        }
     }
 
     /// Makes a stack of another kind, which may take its time.

@@ -4,7 +4,7 @@ use super::cloud::Cloud;
 use crate::harness::{csv, data};
 use aws_sdk_athena::types::{QueryExecutionContext, QueryExecutionState};
 use aws_sdk_dynamodb::types::AttributeValue;
-use std::{fs, thread::sleep, time::Duration};
+use std::{thread::sleep, time::Duration};
 
 impl Cloud {
     /// A quote in the table, an object in the lake and one that was set aside, each with an old version.
@@ -125,16 +125,7 @@ fn saved_queries_work_in_athena_and_see_each_quote_once() {
     let (header, local) = csv(&cloud.home.ok(["query", "crossovers", "--all", "--format", "csv"]));
     let local = days_and_signals(&header, &local);
     assert!(local.len() > 3, "{local:?}");
-    let (lake, bucket) = (cloud.home.stack().join("lake"), cloud.bucket("stock-market-data-bucket-"));
-    for file in cloud.home.files().iter().filter(|file| file.ends_with(".parquet")) {
-        let file = cloud.home.root().join(file);
-        let key = file.strip_prefix(&lake).expect("in the lake").to_string_lossy().replace(".parquet", "");
-        let bytes = fs::read(&file).expect("a file");
-        for copy in ["", "-again"] {
-            let put = cloud.s3().put_object().bucket(&bucket).key(format!("{key}{copy}.parquet"));
-            cloud.ask(put.body(bytes.clone().into()).send()).expect("an object");
-        }
-    }
+    cloud.upload_lake(&["", "-again"]);
     for (name, sql) in cloud.saved_queries() {
         // Each numbered line is a parameter; where a name comes again it stands alone.
         let mut kinds = std::collections::BTreeMap::new();

@@ -51,7 +51,7 @@ pub async fn synchronise(aws: &Aws, names: &Names, queries: &[SavedQuery]) -> Re
 
 /// The query with its parameters counted in its header, in the order in which Athena asks for them: the mark of a
 /// parameter itself is not to stand in a comment, where some readers of SQL count it too.
-fn numbered(sql: &str) -> String {
+pub fn numbered(sql: &str) -> String {
     let mut count = 0;
     let line = |line: &str| match line.strip_prefix("-- ? ") {
         Some(declared) => {

@@ -1,12 +1,16 @@
 //! A pipeline that is on AWS: what there is to ask of it, and to put into it.
 //!
 //! Names follow from account, region and stack, so that nothing has to be looked up but whether the stack is there.
-//! What a call waits for, it waits for on the runtime that comes with it.
+//! What a call waits for, it waits for on the runtime that comes with it; what is put goes on there meanwhile.
 
+pub mod athena;
+pub mod producer;
+pub mod sent;
 mod tables;
 
 use crate::{
     error::Error,
+    settings::DEFAULT_STACK,
     targets::{
         NewSignals, Target,
         aws::{
@@ -35,7 +39,8 @@ pub struct Deployed {
 impl Deployed {
     /// The pipeline of this name; where there is none, `absent` says so.
     pub fn find(name: &str, absent: impl AsyncFnOnce(&Aws) -> Error) -> Result<Self, Error> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        // A worker of its own: connections are kept, and have to be looked after between calls too.
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.map_err(|e| Error::new("the network cannot be used").because(e))?;
         let (aws, stack) = runtime.block_on(async {
             let aws = Aws::connect().await?;
@@ -45,6 +50,12 @@ impl Deployed {
             }
         })?;
         Ok(Self { names: aws.names(name), aws, stack, runtime })
+    }
+
+    /// What to add to a command to mean this stack.
+    pub fn flags(&self) -> String {
+        let stack = &self.names.stack;
+        format!(" --target aws{}", if stack == DEFAULT_STACK { String::new() } else { format!(" --stack {stack}") })
     }
 
     /// Waits for an answer.

@@ -77,7 +77,8 @@ impl Deployed {
         found.try_concat().await
     }
 
-    async fn recorded_of(&self, symbol: &Symbol, since: Option<Timestamp>) -> Result<Vec<Signal>, Error> {
+    /// The signals of one, in order of time.
+    pub(super) async fn recorded_of(&self, symbol: &Symbol, since: Option<Timestamp>) -> Result<Vec<Signal>, Error> {
         let from = since.map(|since| since.to_string()).unwrap_or_default();
         let query = self
             .of(self.names.signals_table(), symbol)

@@ -5,12 +5,14 @@ use super::{
 };
 use crate::{
     error::Error,
-    targets::local::{
-        lake,
+    targets::{
         latency::Histogram,
-        lease::{Lease, RENEWED_EVERY},
-        stream,
-        table::{self, Ids, Tables},
+        local::{
+            lake,
+            lease::{Lease, RENEWED_EVERY},
+            stream,
+            table::{self, Ids, Tables},
+        },
     },
 };
 use futures::executor::block_on;

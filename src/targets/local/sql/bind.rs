@@ -43,6 +43,7 @@ pub(super) fn statement(sql: &str, parameters: &[Parameter]) -> Result<Statement
     }
 }
 
-fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
+/// The tokens, blanks and comments among them.
+pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, SqlError> {
     Tokenizer::new(&GenericDialect {}, sql).tokenize_with_location().map_err(|e| SqlError::Query(e.to_string()))
 }

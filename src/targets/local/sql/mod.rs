@@ -5,11 +5,13 @@
 
 mod best;
 mod bind;
+mod bounds;
 mod first;
 mod footers;
 mod functions;
 mod grouped;
 mod intervals;
+mod judge;
 mod notes;
 mod ordered;
 mod table;
@@ -23,6 +25,7 @@ mod within;
 mod tests;
 
 use crate::{
+    error::{Error, ExitStatus},
     queries::Parameter,
     rows::{Column, Row},
 };
@@ -34,12 +37,14 @@ use datafusion::{
         memory_pool::{FairSpillPool, TrackConsumersPool},
         runtime_env::RuntimeEnvBuilder,
     },
+    logical_expr::LogicalPlan,
     physical_optimizer::optimizer::PhysicalOptimizer,
     physical_plan::execute_stream,
     prelude::{SQLOptions, SessionConfig, SessionContext},
-    sql::sqlparser::parser::ParserError,
+    sql::{parser::Statement, sqlparser::parser::ParserError},
 };
 use futures::StreamExt;
+pub use judge::{Judged, Sort, judge};
 use pipeline::{Date, Timestamp};
 use std::{num::NonZeroUsize, path::PathBuf, sync::Arc, thread::available_parallelism};
 
@@ -113,6 +118,20 @@ pub enum SqlError {
     Failed(String),
 }
 
+/// What helps whoever asked what cannot be understood.
+pub const COLUMNS_HINT: &str = "the table is stock_data_table; `--sql 'DESCRIBE stock_data_table'` lists its columns";
+
+impl From<SqlError> for Error {
+    fn from(error: SqlError) -> Self {
+        let made = Self::new("the query failed").because(&error);
+        match error {
+            SqlError::Failed(_) => made,
+            SqlError::ReadOnly(_) => made.status(ExitStatus::Usage),
+            _ => made.status(ExitStatus::Usage).hint(COLUMNS_HINT),
+        }
+    }
+}
+
 /// Answers queries on a list of files, which have to stay as they are while it is open.
 pub struct Engine {
     context: SessionContext,
@@ -181,19 +200,24 @@ impl Engine {
     pub async fn query(&self, sql: &str, parameters: &[Parameter]) -> Result<Answer, SqlError> {
         let statement = bind::statement(sql, parameters)?;
         let notes = notes::notes(&statement);
-        let state = self.context.state();
-        let plan = state.statement_to_plan(statement).await.map_err(not_understood)?;
+        let plan = self.plan(statement).await?;
+        let plan = DataFrame::new(self.context.state(), plan).create_physical_plan().await.map_err(not_understood)?;
+        let bytes = table::bytes(&plan);
+        let batches = execute_stream(plan, self.context.task_ctx()).map_err(failed)?;
+        let columns = batches.schema().fields().iter().map(|field| text::column(field)).collect();
+        Ok(Answer { columns, bytes, notes, batches })
+    }
+
+    /// What is to be done for a statement, which only reads.
+    async fn plan(&self, statement: Statement) -> Result<LogicalPlan, SqlError> {
+        let plan = self.context.state().statement_to_plan(statement).await.map_err(not_understood)?;
         SQLOptions::new()
             .with_allow_ddl(false)
             .with_allow_dml(false)
             .with_allow_statements(false)
             .verify_plan(&plan)
             .map_err(|e| SqlError::ReadOnly(message(&e).rsplit(": ").next().unwrap_or_default().to_owned()))?;
-        let plan = DataFrame::new(state, plan).create_physical_plan().await.map_err(not_understood)?;
-        let bytes = table::bytes(&plan);
-        let batches = execute_stream(plan, self.context.task_ctx()).map_err(failed)?;
-        let columns = batches.schema().fields().iter().map(|field| text::column(field)).collect();
-        Ok(Answer { columns, bytes, notes, batches })
+        Ok(plan)
     }
 }
 

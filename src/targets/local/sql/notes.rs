@@ -12,7 +12,7 @@ use std::ops::ControlFlow;
 /// The columns that are times, which Athena compares with times alone.
 const TIMES: [&str; 2] = ["timestamp", "ingested_at"];
 /// The column that looks like a date and is a text.
-const DAY: &str = "dt";
+pub(super) const DAY: &str = "dt";
 
 /// The notes on a query, each once, in the order of their places.
 pub(super) fn notes(statement: &Statement) -> Vec<String> {
@@ -121,7 +121,7 @@ const fn is_comparison(op: &BinaryOperator) -> bool {
 }
 
 /// The name that an expression is, with what stands before its last point or without.
-fn name(expr: &Expr) -> Option<&Ident> {
+pub(super) fn name(expr: &Expr) -> Option<&Ident> {
     match expr {
         Expr::Identifier(name) => Some(name),
         Expr::CompoundIdentifier(names) => names.last(),

@@ -448,6 +448,7 @@ mod saved {
         let newest = rows(engine, "SELECT max(dt) FROM stock_data_table").await;
         let newest = Date::parse(&newest[0]).unwrap_or_else(|| Date::parse("2026-11-20").expect("a date"));
         let given: Vec<_> = given.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let all = Date::parse("2000-01-01").filter(|_| all);
         let values = query.resolve(&given, Defaults { newest, all }).expect("values");
         answer(engine, &query.sql, &values).await.expect("an answer")
     }
@@ -517,7 +518,7 @@ mod saved {
     async fn columns_of_crossovers_are_those_of_signals() {
         let query = queries::find("crossovers").expect("a query");
         let newest = Date::parse("2026-11-20").expect("a date");
-        let values = query.resolve(&[], Defaults { newest, all: false }).expect("values");
+        let values = query.resolve(&[], Defaults { newest, all: None }).expect("values");
         let answer = Lake::new().engine().query(&query.sql, &values).await.expect("an answer");
         let columns: Vec<_> = answer.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(columns, ["symbol", "timestamp", "signal", "price", "sma_5", "sma_20"]);

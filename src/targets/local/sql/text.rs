@@ -1,6 +1,6 @@
 //! From columns of values to rows of exact texts.
 
-use crate::rows::{Column, ColumnKind, Row};
+use crate::rows::{Column, ColumnKind, Row, float};
 use datafusion::{
     arrow::{
         array::{Array, ArrayRef, AsArray, RecordBatch},
@@ -91,11 +91,4 @@ fn each(column: &ArrayRef, rows: &mut [Row], text: impl Fn(usize) -> Result<Stri
         row.push(if null { None } else { Some(text(i)?) });
     }
     Ok(())
-}
-
-/// The shortest text that is read back as the same number. Zero has no sign.
-fn float(value: f64) -> String {
-    // Adding zero takes the sign of a zero away.
-    let text = format!("{:?}", value + 0.0);
-    text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)
 }

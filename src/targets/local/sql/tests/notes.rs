@@ -57,7 +57,7 @@ async fn what_athena_takes_is_not() {
     }
     let newest = Date::parse("2026-11-20").expect("a date");
     for query in queries::bundled().expect("queries") {
-        let values = query.resolve(&[], Defaults { newest, all: false }).expect("values");
+        let values = query.resolve(&[], Defaults { newest, all: None }).expect("values");
         let answer = Lake::new().engine().query(&query.sql, &values).await.expect("an answer");
         assert!(answer.notes.is_empty(), "{}: {:?}", query.name, answer.notes);
     }
