@@ -115,6 +115,7 @@ impl Function {
     }
 
     /// The CPU time of all its threads so far, to the nanosecond; the ticks of `/proc/PID/stat` are as long as a start.
+    /// What a thread took that has ended is not in it; neither side has any that end.
     fn cpu(&self) -> Result<Duration> {
         let mut nanos = 0;
         for thread in fs::read_dir(Path::new("/proc").join(self.child.id().to_string()).join("task"))? {

@@ -12,6 +12,7 @@
 extern crate pipeline as stockpipe_pipeline;
 
 mod conversions;
+#[expect(dead_code, reason = "the bench of the functions uses what these do not")]
 #[path = "../../../../tests/suite/emulator.rs"]
 mod emulator;
 #[path = "../../../pipeline/tests/suite/fold.rs"]
