@@ -3,8 +3,8 @@
 //!
 //! From put to stored the function measures, as it does on AWS: from the record's arrival in the stream to the answer of the
 //! last write. From put to published it is from the answer of the put to the time that the queue gives to the alert. Both
-//! ends are on this machine's clock. The emulator polls its streams as soon as there is something; AWS once a second, which
-//! adds half a second to either at the median, and gathers changes of the table for up to a second.
+//! ends are on this machine's clock. Nearly all of it is the emulator's polling. AWS polls a shard once a second, which is
+//! half a second at the median, and gathers changes of the table for up to a second.
 
 use super::{
     market::data,
