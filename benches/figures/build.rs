@@ -12,10 +12,18 @@ use crate::{
     say,
 };
 use artifacts::{Architecture, BuildOptions, Function, bundle::Bundle, cargo::Workshop, elf, package::Package};
-use std::path::Path;
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
 /// Of different lengths, as folders of different users are.
-const FOLDERS: [&str; 2] = ["first", "second-of-a-longer-name"];
+const FOLDERS: [&str; 2] = [FIRST, "second-of-a-longer-name"];
+const FIRST: &str = "first";
+/// The machine's own.
+const ARCHITECTURE: Architecture =
+    if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
 /// What Lambda takes in a request that has it in itself; what is larger is fetched more slowly as well.
 const MOST_MB: f64 = 50.0;
 
@@ -40,16 +48,39 @@ pub fn measure(disk: &Path, profile: &str, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// A folder of the functions' programs, as `cargo lambda build` lays them out: `STOCKPIPE_BOOTSTRAPS`, or built here.
+pub fn bootstraps(disk: &Path, profile: &str) -> Result<PathBuf> {
+    if let Some(given) = env::var_os("STOCKPIPE_BOOTSTRAPS").filter(|given| !given.is_empty()) {
+        return Ok(fs::canonicalize(given)?);
+    }
+    let folder = disk.join("build").join(FIRST);
+    let bootstraps = folder.join("given");
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let workshop = runtime.block_on(workshop(&folder, profile))?;
+    for function in Function::ALL {
+        let program = bootstraps.join(function.package()).join("bootstrap");
+        fs::create_dir_all(bootstraps.join(function.package()))?;
+        fs::write(&program, runtime.block_on(workshop.build(function, &mut |_| ()))?)?;
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755))?;
+    }
+    Ok(bootstraps)
+}
+
+/// Where they are built, for the machine's own architecture.
+async fn workshop(folder: &Path, profile: &str) -> Result<Workshop> {
+    let options = BuildOptions { profile: profile.into(), folder: folder.into(), bootstraps: None };
+    let workshop = Workshop::open(&Bundle::embedded()?, ARCHITECTURE, &options).await?;
+    say(&format!("build in '{}' by {}", folder.display(), workshop.toolchain()));
+    Ok(workshop)
+}
+
 /// The size of each program, and its zip.
 async fn build(folder: &Path, profile: &str) -> Result<(Vec<(Function, usize)>, Vec<Package>)> {
-    let architecture = if cfg!(target_arch = "aarch64") { Architecture::Arm64 } else { Architecture::X86_64 };
-    let options = BuildOptions { profile: profile.into(), folder: folder.into(), bootstraps: None };
-    let workshop = Workshop::open(&Bundle::embedded()?, architecture, &options).await?;
-    say(&format!("build in '{}' by {}", folder.display(), workshop.toolchain()));
+    let workshop = workshop(folder, profile).await?;
     let (mut sizes, mut zips) = (vec![], vec![]);
     for function in Function::ALL {
         let bootstrap = workshop.build(function, &mut |_| ()).await?;
-        elf::check(function, &bootstrap, architecture)?;
+        elf::check(function, &bootstrap, ARCHITECTURE)?;
         sizes.push((function, bootstrap.len()));
         zips.push(Package::new(&bootstrap)?);
         say(&format!("{function}: {} bytes", bootstrap.len()));

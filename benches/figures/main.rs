@@ -4,6 +4,7 @@
 //! cargo bench --bench figures                       everything, some fifteen minutes
 //! cargo bench --bench figures -- --only ingest      a part: ingest, sql or start
 //! cargo bench --bench figures -- --only build       what runs on AWS, built twice: twenty minutes the first time
+//! cargo bench --bench figures -- --only functions   the functions of AWS, beside a tutorial's: built once, then ten minutes
 //! cargo bench --bench figures -- --runs 10          other sizes: --help
 //! cargo bench --bench figures -- --quick            small sizes, as a test of the bench itself
 //! ```
@@ -21,6 +22,7 @@ mod emulator;
 #[path = "../../src/error.rs"]
 #[expect(dead_code, reason = "the program uses what the bench does not")]
 mod error;
+mod functions;
 mod ingest;
 mod machine;
 mod process;
@@ -89,6 +91,8 @@ enum Part {
     Deploy,
     /// The functions' code for AWS, built twice; not part of a whole run
     Build,
+    /// The functions of AWS, beside a tutorial's, on an emulator; not part of a whole run
+    Functions,
 }
 
 /// How much of everything.
@@ -98,6 +102,7 @@ struct Sizes {
     baseline_count: u64,
     latency: Duration,
     days: u64,
+    functions: functions::Sizes,
 }
 
 impl Arguments {
@@ -113,6 +118,11 @@ impl Arguments {
             baseline_count: self.baseline_count.unwrap_or(or(30_000, 2_000)).max(1),
             latency: Duration::from_secs(self.seconds.unwrap_or(or(20, 3)).max(1)),
             days: self.days.unwrap_or(or(35, 2)).max(1),
+            functions: functions::Sizes {
+                runs: self.runs.unwrap_or(or(5, 1) as usize).max(1),
+                batches: or(2, 1) as usize,
+                latency: or(200, 10) as i64,
+            },
         }
     }
 }
@@ -136,6 +146,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&disk)?;
     let folder = tempfile::Builder::new().prefix("stockpipe-bench-").tempdir_in(&disk)?;
     let mut report = Report::default();
+    let profile = if arguments.is_quick() { "dev" } else { "lambda" };
 
     machine::look(folder.path(), "before", &mut report)?;
     let wanted = |part| arguments.only.is_none_or(|only| only == part);
@@ -154,7 +165,11 @@ fn run(arguments: &Arguments) -> Result<()> {
         deploy::measure(folder.path(), sizes.runs * 3, &mut report)?;
     }
     if arguments.only == Some(Part::Build) {
-        build::measure(&disk, if arguments.is_quick() { "dev" } else { "lambda" }, &mut report)?;
+        build::measure(&disk, profile, &mut report)?;
+    }
+    if arguments.only == Some(Part::Functions) {
+        let bootstraps = build::bootstraps(&disk, profile)?;
+        functions::measure(folder.path(), bootstraps, &sizes.functions, &mut report)?;
     }
     machine::look(folder.path(), "after", &mut report)?;
 

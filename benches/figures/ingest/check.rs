@@ -45,6 +45,15 @@ pub fn summed_up(summary: &Value, count: u64) -> Result<()> {
     Ok(())
 }
 
+/// The signals of prices, as `signals --format csv` writes them; the rows are those of [`PRICES`].
+pub fn signals(rows: impl Iterator<Item = String>) -> Result<String> {
+    let mut fold = Fold::default();
+    for row in rows {
+        fold.row(&row)?;
+    }
+    Ok(fold.signals)
+}
+
 /// Fails where two things differ; of long texts it says the first line that does.
 pub fn equal<T: PartialEq + ToString>(what: &str, is: &T, expected: &T) -> Result<()> {
     if is == expected {

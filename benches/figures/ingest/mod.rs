@@ -2,6 +2,6 @@
 
 pub mod backlog;
 mod baseline;
-mod check;
+pub mod check;
 pub mod latency;
 pub mod throughput;
