@@ -55,18 +55,20 @@ impl Cloud {
 fn refused_shuffled_and_unanswered_records_end_in_order() {
     let cloud = Cloud::new();
     cloud.run(&["up", "--yes"]).expect(0);
-    let of = |name: usize| json_lines(&format!("S{name}"), 1..=60, "");
+    // So long that a symbol's quotes take several records, and so several requests, one after the other.
+    let filler = format!(r#","source":"{}""#, "x".repeat(250));
+    let of = |name: usize| json_lines(&format!("S{name}"), 1..=330, &filler);
     let all: Vec<Vec<String>> = (0..30).map(|name| of(name).lines().map(str::to_owned).collect()).collect();
     // A quote of each, then the next of each.
-    let interleaved: String = (0..60).flat_map(|at| all.iter().map(move |lines| lines[at].clone() + "\n")).collect();
+    let interleaved: String = (0..330).flat_map(|at| all.iter().map(move |lines| lines[at].clone() + "\n")).collect();
     let file = cloud.home.write("quotes.json", interleaved);
     let source = format!("replay:{}", file.display());
     let proxy = cloud.proxy(&json!([
         {"target": "PutRecords", "probability": 0.3, "kind": "shuffle"},
-        {"target": "PutRecords", "probability": 0.3, "kind": "partial"},
         {"target": "PutRecords", "probability": 0.2, "kind": "lost"},
         {"target": "PutRecords", "probability": 0.2, "kind": "throttle"},
         {"target": "PutRecords", "probability": 0.2, "kind": "error"},
+        {"target": "PutRecords", "probability": 1, "kind": "partial"},
     ]));
     let ended = cloud.start_behind(proxy.port, &["stream", "--source", &source, "--acks", "--format", "json"]).end();
     let ended = ended.expect(0);
@@ -77,13 +79,13 @@ fn refused_shuffled_and_unanswered_records_end_in_order() {
             *acked.entry(key.to_owned()).or_default() += ack["count"].as_u64().expect("a count");
         }
     }
-    assert_eq!(acked, (0..30).map(|name| (format!("S{name}"), 60)).collect());
+    assert_eq!(acked, (0..30).map(|name| (format!("S{name}"), 330)).collect());
     let sum = summary(&ended.stdout);
-    assert_eq!((&sum["sent"], &sum["stored"], &sum["lag"]), (&1800.into(), &Value::Null, &Value::Null));
-    let expected: BTreeMap<_, _> = (0..30).map(|name| (format!("S{name}"), (1..=60).collect())).collect();
+    assert_eq!((&sum["sent"], &sum["stored"], &sum["lag"]), (&9900.into(), &Value::Null, &Value::Null));
+    let expected: BTreeMap<_, _> = (0..30).map(|name| (format!("S{name}"), (1..=330).collect())).collect();
     assert_eq!(cloud.prices(), expected);
-    // A quote a record would be more than 1,800.
-    assert!(cloud.records().len() < 400, "{} records", cloud.records().len());
+    // A quote a record would be 9,900 and more.
+    assert!(cloud.records().len() < 1000, "{} records", cloud.records().len());
     ended.says(&["which went again: it has 1 shard", "stockpipe up --target aws --shards 2"]);
 }
 
