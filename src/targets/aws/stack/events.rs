@@ -2,7 +2,8 @@
 //!
 //! Events come newest first, in pages that overlap from one poll to the next. A [`Board`] keeps each once, in order of
 //! time, and folds them all anew whenever one is added: some hundreds at most, and whatever order they come in, the
-//! state is the same. No clock is read here; what is still going on is measured against a `now` of the caller's.
+//! state is the same (those of one millisecond stay in the order in which they were told). No clock is read here; what
+//! is still going on is measured against a `now` of the caller's.
 //!
 //! **Which events are ours.** From the first one with our token on, every event of that stack's id, until the stack
 //! itself has settled; afterwards only those with our token. The token alone would not do: an update that fails is
