@@ -1,4 +1,3 @@
-//! The pipeline on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
 //! What is there on AWS, which an emulator stands for: it shows what is called and what comes of it, not how long AWS
 //! takes, and neither what it refuses.
 
@@ -10,6 +9,7 @@ mod looks;
 mod query;
 mod replay;
 mod rights;
+mod second_opinion;
 mod stream;
 mod stuck;
 mod tables;

@@ -17,6 +17,8 @@ use std::{
 use stockpipe_aws_ports::Clients;
 use tempfile::TempDir;
 
+/// The other emulator.
+const MOTO: &str = "moto[server]==5.2.5";
 /// Longer than a start takes on a machine that has much else to do.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -62,23 +64,33 @@ impl Emulator {
         let folder = tempfile::tempdir().expect("a folder");
         let port = free_port();
         let between = behaviour.faults.as_ref().map(|rules| Proxy::start(free_port(), port, rules));
-        let log = File::create(folder.path().join("log")).expect("a log");
         let functions = between.as_ref().map_or(port, |proxy| proxy.port);
-        let process = Command::new(python())
+        let mut command = Command::new(python());
+        command
             .arg(testbed("launch.py"))
             .args([port.to_string().as_ref(), folder.path().join("data").as_os_str()])
             .env("HOSTILE_ORDER", behaviour.hostile_order.to_string())
             .env("AUTH", behaviour.enforces_rights.to_string())
-            .env("FUNCTIONS_ENDPOINT_URL", format!("http://127.0.0.1:{functions}"))
-            .stdin(Stdio::null())
-            .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            .process_group(0)
-            .spawn()
-            .expect("the emulator");
+            .env("FUNCTIONS_ENDPOINT_URL", format!("http://127.0.0.1:{functions}"));
+        Self::run(command, folder, port, between, "/_ministack/health")
+    }
+
+    /// Another one, which has nothing in common with it. It runs no functions.
+    pub(crate) fn second_opinion() -> Self {
+        let (folder, port) = (tempfile::tempdir().expect("a folder"), free_port());
+        let mut command = Command::new(python::with(&[MOTO]).unwrap_or_else(|error| panic!("{error}")));
+        command.arg(testbed("second_opinion.py")).arg(port.to_string());
+        Self::run(command, folder, port, None, "/moto-api/")
+    }
+
+    /// Starts it, and waits until it answers at this path.
+    fn run(mut command: Command, folder: TempDir, port: u16, between: Option<Proxy>, path: &str) -> Self {
+        let log = File::create(folder.path().join("log")).expect("a log");
+        let (other, null) = (log.try_clone().expect("a log"), Stdio::null());
+        let process = command.stdin(null).stdout(other).stderr(log).process_group(0).spawn().expect("the emulator");
         let mut emulator = Self { process: Group(process), folder, port, between };
         let start = Instant::now();
-        while !answers(port) {
+        while !answers(port, path) {
             let ended = emulator.process.0.try_wait().expect("a state").is_some();
             assert!(!ended && start.elapsed() < PATIENCE, "the emulator does not answer: {}", emulator.log());
             sleep(Duration::from_millis(50));
@@ -164,10 +176,10 @@ fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).and_then(|free| free.local_addr()).expect("a port").port()
 }
 
-fn answers(port: u16) -> bool {
+fn answers(port: u16, path: &str) -> bool {
     let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
     let mut answer = String::new();
-    let asked = b"GET /_ministack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let asked = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     _ = stream.set_read_timeout(Some(Duration::from_secs(5)));
-    stream.write_all(asked).is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains(" 200 ")
+    stream.write_all(asked.as_bytes()).is_ok() && stream.read_to_string(&mut answer).is_ok() && answer.contains(" 200 ")
 }

@@ -195,8 +195,9 @@ impl CallError {
         let status = error.raw_response().filter(|_| meta.code().is_none()).map(|raw| raw.status().as_u16());
         let message = match (meta.message(), status) {
             (Some(message), _) => message.to_owned(),
-            (None, Some(_)) => "the service gives no reason".to_owned(),
-            (None, None) => chain(error),
+            (None, Some(status)) if status >= 300 => "the service gives no reason".to_owned(),
+            // The last is an answer that cannot be read.
+            (None, _) => chain(error),
         };
         Self {
             call,

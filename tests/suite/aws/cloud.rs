@@ -27,7 +27,16 @@ pub struct Cloud {
 impl Cloud {
     /// An empty account, and functions that do nothing.
     pub fn new() -> Self {
-        let cloud = Self::empty(&Behaviour::default());
+        Self::with_nothing(Emulator::start(&Behaviour::default()))
+    }
+
+    /// The same on another emulator.
+    pub fn second_opinion() -> Self {
+        Self::with_nothing(Emulator::second_opinion())
+    }
+
+    fn with_nothing(emulator: Emulator) -> Self {
+        let cloud = Self::empty(emulator);
         let program = cloud.home.work().join("nothing");
         let mut compiler = Command::new("cc");
         compiler.args(["-x", "c", "-s", "-o"]).arg(&program).arg("-").stdin(Stdio::piped());
@@ -43,7 +52,7 @@ impl Cloud {
 
     /// An empty account, and the functions as they are, without the names of what is in them.
     pub fn with_functions(behaviour: &Behaviour) -> Self {
-        let cloud = Self::empty(behaviour);
+        let cloud = Self::empty(Emulator::start(behaviour));
         for (package, bootstrap) in bootstraps() {
             let folder = cloud.bootstraps().join(package);
             fs::create_dir_all(&folder).expect("a folder");
@@ -54,9 +63,8 @@ impl Cloud {
         cloud
     }
 
-    fn empty(behaviour: &Behaviour) -> Self {
+    fn empty(emulator: Emulator) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        let emulator = Emulator::start(behaviour);
         let clients = runtime.block_on(emulator.clients());
         Self { home: Home::new(), clients, runtime, emulator }
     }
