@@ -50,7 +50,7 @@ pub(super) fn put_locally(
     });
     let consumers = local.start_consumers(&wake, send)?;
     let mut progress = Progress::new(&work.what, Some(work.total));
-    let id = stream::now_micros() as i64;
+    let id = stream::new_run();
     let mut replayed = 0;
     let result = put(id, &wake, &mut |durable| {
         replayed = durable;

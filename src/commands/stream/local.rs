@@ -26,7 +26,7 @@ impl Outcome {
         output: Output,
     ) -> Result<Self, Error> {
         let started = Instant::now();
-        let run = stream::now_micros() as i64;
+        let run = stream::new_run();
         let wake: Arc<Wake> = Arc::default();
         let (to_screen, shown) = mpsc::sync_channel(64);
         let (happened, events) = mpsc::channel();

@@ -224,6 +224,11 @@ pub fn now() -> Timestamp {
     Timestamp::from_millis(millis).unwrap_or(pipeline::Date::EPOCH.start())
 }
 
+/// A number that no other run has. Two processes may begin in the same microsecond, so theirs is part of it.
+pub fn new_run() -> i64 {
+    ((now_micros() << 12) | u64::from(std::process::id() & 0xfff)) as i64
+}
+
 /// Now, in µs since 1970.
 pub fn now_micros() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_micros() as u64)
