@@ -114,7 +114,7 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
     let created = match create.send().await {
         Ok(created) => created,
         // Other than AWS, some say so at once.
-        Err(error) if says_no_changes(&error.refusal().1) => return Ok(Proposed::Nothing),
+        Err(error) if says_no_changes(error.refusal().1) => return Ok(Proposed::Nothing),
         Err(error) => return Err(failed(&what, "CloudFormation.CreateChangeSet", &error)),
     };
     let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());

@@ -57,7 +57,7 @@ impl Lanes {
     pub fn ready(&self) -> (usize, usize) {
         let (mut records, mut bytes) = (0, 0);
         for key in self.ready.iter().take(MOST_RECORDS) {
-            let size = self.lanes.get(key).and_then(|lane| lane.waiting.front()).map_or(0, |packed| size(packed));
+            let size = self.lanes.get(key).and_then(|lane| lane.waiting.front()).map_or(0, size);
             if records > 0 && bytes + size > MOST_BYTES {
                 break;
             }
