@@ -68,7 +68,7 @@ fn refused_shuffled_and_unanswered_records_end_in_order() {
         {"target": "PutRecords", "probability": 0.2, "kind": "lost"},
         {"target": "PutRecords", "probability": 0.2, "kind": "throttle"},
         {"target": "PutRecords", "probability": 0.2, "kind": "error"},
-        {"target": "PutRecords", "probability": 1, "kind": "partial"},
+        {"target": "PutRecords", "probability": 0.5, "kind": "partial"},
     ]));
     let ended = cloud.start_behind(proxy.port, &["stream", "--source", &source, "--acks", "--format", "json"]).end();
     let ended = ended.expect(0);

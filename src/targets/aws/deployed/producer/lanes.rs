@@ -53,12 +53,13 @@ impl Lanes {
         }
     }
 
-    /// How many records could be put now, and their bytes; at most as many as one request takes.
-    pub fn ready(&self) -> (usize, usize) {
+    /// How many records could be put now, and their bytes; at most as many as one request takes, and so many bytes. One
+    /// goes in any case.
+    pub fn ready(&self, most: usize) -> (usize, usize) {
         let (mut records, mut bytes) = (0, 0);
         for key in self.ready.iter().take(MOST_RECORDS) {
             let size = self.lanes.get(key).and_then(|lane| lane.waiting.front()).map_or(0, size);
-            if records > 0 && bytes + size > MOST_BYTES {
+            if records > 0 && bytes + size > most.min(MOST_BYTES) {
                 break;
             }
             (records, bytes) = (records + 1, bytes + size);
@@ -66,9 +67,14 @@ impl Lanes {
         (records, bytes)
     }
 
-    /// The records of the next request. They are on their way until they are settled.
-    pub fn take(&mut self) -> Vec<Packed> {
-        let (records, _) = self.ready();
+    /// Whether no record could be put now.
+    pub fn is_idle(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// The records of the next request, of so many bytes at most. They are on their way until they are settled.
+    pub fn take(&mut self, most: usize) -> Vec<Packed> {
+        let (records, _) = self.ready(most);
         let keys: Vec<_> = self.ready.drain(..records).collect();
         keys.iter()
             .filter_map(|key| {
@@ -169,7 +175,7 @@ mod tests {
                 sent.entry(key).or_default().push(text.clone());
                 lanes.push(packed(&key.to_string(), ".".repeat(length) + &text, is_quote));
                 if luck % 3 == 0 {
-                    under_way.push(lanes.take());
+                    under_way.push(lanes.take(MOST_BYTES));
                     for (one, other) in under_way.iter().flatten().enumerate().flat_map(|(i, one)| {
                         under_way.iter().flatten().skip(i + 1).map(move |other| (one, other))
                     }) {
@@ -184,8 +190,8 @@ mod tests {
             for request in under_way {
                 settle(&mut lanes, request, 0, &mut came);
             }
-            while lanes.ready().0 > 0 {
-                let request = lanes.take();
+            while lanes.ready(MOST_BYTES).0 > 0 {
+                let request = lanes.take(MOST_BYTES);
                 settle(&mut lanes, request, 0, &mut came);
             }
             let sent: BTreeMap<String, Vec<String>> = sent.into_iter().map(|(key, lines)| (key.to_string(), lines)).collect();
@@ -198,15 +204,17 @@ mod tests {
     fn a_request_is_no_larger_than_the_service_takes() {
         let mut lanes = Lanes::default();
         (0..600).for_each(|n| lanes.push(packed(&n.to_string(), "x".repeat(9_000), true)));
-        let first = lanes.take();
+        let first = lanes.take(MOST_BYTES);
         assert_eq!(first.len(), MOST_BYTES / 9_003);
         lanes.refused(first);
         // What is alone goes, however large.
         let mut lanes = Lanes::default();
         lanes.push(packed("A", "x".repeat(MOST_BYTES + 1), false));
-        assert_eq!(lanes.take().len(), 1);
+        assert_eq!(lanes.take(MOST_BYTES).len(), 1);
         let mut lanes = Lanes::default();
         (0..600).for_each(|n| lanes.push(packed(&n.to_string(), "x".into(), true)));
-        assert_eq!((lanes.take().len(), lanes.ready().0), (MOST_RECORDS, 100));
+        assert_eq!((lanes.take(MOST_BYTES).len(), lanes.ready(MOST_BYTES).0), (MOST_RECORDS, 100));
+        // A slow stream is given less at once.
+        assert_eq!((lanes.ready(12), lanes.ready(0)), ((3, 12), (1, 4)));
     }
 }

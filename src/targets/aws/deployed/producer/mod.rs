@@ -47,7 +47,7 @@ const RECORD_BYTES: usize = 1 << 20;
 /// The first pause in an outage; it doubles up to the last.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_PAUSE: Duration = Duration::from_secs(5);
-/// An outage lasts too long for what has an end; and once nothing more comes.
+/// An outage lasts too long for what has an end; and for what was live, once it has ended.
 const PATIENCE: Duration = Duration::from_secs(300);
 const LAST_PATIENCE: Duration = Duration::from_secs(30);
 /// What is said of an outage is said again after so long.
@@ -246,7 +246,8 @@ impl Putter {
     fn next_request(&self, under_way: usize) -> Next {
         let now = Instant::now();
         let mut state = self.shared.lock();
-        let (records, bytes) = state.lanes.ready();
+        let most = state.pace.request();
+        let (records, bytes) = state.lanes.ready(most);
         if records == 0 {
             return if state.closed && state.lanes.lines() == 0 { Next::Ended } else { Next::Wait(None) };
         }
@@ -259,7 +260,7 @@ impl Putter {
         if under_way >= REQUESTS || (under_way > 0 && self.outage.is_some()) {
             return Next::Wait(None);
         }
-        let is_large = records >= LARGE.0 || bytes >= LARGE.1;
+        let is_large = records >= LARGE.0 || bytes >= LARGE.1.min(most);
         if !is_large && under_way > 0 {
             return Next::Wait(None);
         }
@@ -271,9 +272,9 @@ impl Putter {
         if !wait.is_zero() {
             return Next::Wait(Some(wait));
         }
-        let records = state.lanes.take();
+        let records = state.lanes.take(most);
         state.pace.puts(records.iter().map(|packed| packed.data.len()).sum());
-        state.ready_since = (state.lanes.ready().0 > 0).then_some(now);
+        state.ready_since = (!state.lanes.is_idle()).then_some(now);
         Next::Put(records)
     }
 
@@ -308,7 +309,7 @@ impl Putter {
             let failed = again.len() as u64 - too_much;
             state.lanes.refused(again);
             state.pace.answered(now, bytes, too_much);
-            if state.lanes.ready().0 > 0 {
+            if !state.lanes.is_idle() {
                 state.ready_since.get_or_insert(now);
             }
             drop(state);
@@ -351,9 +352,9 @@ impl Putter {
         };
         let outage = self.outage.get_or_insert(Outage { since: now, said: None, pause: FIRST_PAUSE, until: now });
         let patience = match (closed, self.is_live) {
-            (true, _) => LAST_PATIENCE,
+            (true, true) => LAST_PATIENCE,
             (false, true) => Duration::MAX,
-            (false, false) => PATIENCE,
+            (_, false) => PATIENCE,
         };
         if now - outage.since > patience {
             let quotes = style::plural(lines, "quote");
