@@ -83,7 +83,7 @@ fn aws_in_the_worst_order() {
 fn aws_with_the_rights_of_its_roles() {
     let tls = json!([{"target": "", "probability": 1, "kind": "tls"}]);
     let behaviour = Behaviour { enforces_rights: true, faults: Some(tls), ..Behaviour::default() };
-    all(&Aws::new(&behaviour), &[MARKED, THIRD_PARTY, BAD_RECORDS, ALERTS]);
+    all(&Aws::new(&behaviour), &steps(SHORT_DAILY));
 }
 
 /// Recordings by the minute, and in order of arrival, where there are any.
