@@ -78,7 +78,7 @@ fn nothing_known_ends_with_4_and_nothing_reached_with_1() {
     ended.says(&["none of the symbols: 'APPL', 'BRK.B'", "did you mean BRK-B?", "finance.yahoo.com/lookup"]);
     assert_eq!(fake.asked().len(), 2);
 
-    let mut command = home.command(["stream", "AAPL", "--for", "1s"]);
+    let mut command = home.command(["stream", "AAPL", "--for", "3s"]);
     command.env("STOCKPIPE_YAHOO_URL", "http://127.0.0.1:1");
     let ended = Running::start(command).end().expect(1);
     ended.says(&["no quote for 'AAPL' at yahoo: the connection was refused", "no quote came for 'AAPL'"]);
@@ -189,7 +189,7 @@ fn a_proxy_of_the_environment_is_used() {
 fn without_certificates_it_says_what_is_missing() {
     let home = Home::up();
     let start = |url: &str| {
-        let mut command = home.command(["stream", "AAPL", "--for", "1s"]);
+        let mut command = home.command(["stream", "AAPL", "--for", "3s"]);
         command.env("SSL_CERT_FILE", "/nowhere").env("SSL_CERT_DIR", "/nowhere").env("STOCKPIPE_YAHOO_URL", url);
         Running::start(command).end().expect(1)
     };

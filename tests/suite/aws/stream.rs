@@ -64,6 +64,7 @@ fn refused_shuffled_and_unanswered_records_end_in_order() {
     let file = cloud.home.write("quotes.json", interleaved);
     let source = format!("replay:{}", file.display());
     let proxy = cloud.proxy(&json!([
+        {"target": "PutRecords", "probability": 1, "times": 1, "kind": "partial"},
         {"target": "PutRecords", "probability": 0.3, "kind": "shuffle"},
         {"target": "PutRecords", "probability": 0.2, "kind": "lost"},
         {"target": "PutRecords", "probability": 0.2, "kind": "throttle"},

@@ -29,6 +29,7 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use lanes::Lanes;
 use pace::Pace;
 use std::{
+    collections::HashSet,
     sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -139,6 +140,7 @@ impl AwsProducer {
             shared: Arc::clone(&shared),
             listeners,
             outage: None,
+            in_doubt: HashSet::new(),
         };
         let runtime = deployed.runtime.handle().clone();
         let task = runtime.spawn(putter.run());
@@ -197,6 +199,8 @@ struct Putter {
     shared: Arc<Shared>,
     listeners: Listeners,
     outage: Option<Outage>,
+    /// The keys whose record on its way may be on the stream already: an answer was lost.
+    in_doubt: HashSet<Arc<str>>,
 }
 
 /// Requests that fail altogether.
@@ -301,8 +305,10 @@ impl Putter {
                 bytes += packed.data.len();
                 state.acknowledged += packed.ack.count;
                 state.lanes.acknowledged(&packed);
+                let is_in_doubt = self.in_doubt.remove(&packed.ack.key);
                 if let Some(sent) = &self.listeners.sent {
-                    sent.lock().unwrap_or_else(PoisonError::into_inner).add(&packed, number, result.shard_id());
+                    let mut sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
+                    sent.add(&packed, number, result.shard_id(), is_in_doubt);
                 }
                 acks.push(packed.ack);
             }
@@ -330,6 +336,9 @@ impl Putter {
         let call = CallError::new("Kinesis.PutRecords", error);
         let is_too_much = ["Throttl", "Throughput", "LimitExceeded"].iter().any(|part| call.code.contains(part));
         let refused = if is_too_much { records.len() as u64 } else { 0 };
+        if !is_too_much {
+            self.in_doubt.extend(records.iter().map(|packed| Arc::clone(&packed.ack.key)));
+        }
         let lines = {
             let mut state = self.shared.lock();
             state.lanes.refused(records);

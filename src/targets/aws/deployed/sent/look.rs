@@ -131,7 +131,10 @@ impl Looked {
             };
             let is_same = values(&item.quote) == quote.values;
             // Put twice because the answer was lost: the first of both is there, whose place nobody knows.
-            let is_own_retry = is_same && item.quote.ingested_at == quote.ingested_at && !own.contains(&item.sequence);
+            let is_own_retry = self.sent.is_in_doubt(&quote)
+                && is_same
+                && item.quote.ingested_at == quote.ingested_at
+                && !own.contains(&item.sequence);
             self.run.counts.quotes += 1;
             if item.sequence == sequence || is_own_retry && claimed.insert(quote.timestamp) {
                 self.count_stored(item);
@@ -299,10 +302,10 @@ mod tests {
     use pipeline::{AnomalyThreshold, Quote};
     use std::sync::Arc;
 
-    fn put(sent: &mut Sent, number: &str, lines: &[&str]) {
+    fn put(sent: &mut Sent, number: &str, lines: &[&str], is_in_doubt: bool) {
         let ack = Ack { key: Arc::from("A"), through: None, count: lines.len() as u64 };
         let packed = Packed { ack, put_at: 0, data: lines.join("\n").into_bytes() };
-        sent.add(&packed, number, Some("shardId-000000000000"));
+        sent.add(&packed, number, Some("shardId-000000000000"), is_in_doubt);
     }
 
     fn quote(time: &str, price: &str, ingested_at: &str) -> String {
@@ -348,20 +351,24 @@ mod tests {
         );
         let revised = quote("10:00:00", "7", "11:00:00");
         let mut sent = Sent::default();
-        put(&mut sent, "41", &[&one, &two, "no quote", &one, &revised]);
-        put(&mut sent, "42", &[&three]);
+        let four = quote("10:03:00", "4", "11:00:00");
+        put(&mut sent, "41", &[&one, &two, "no quote", &one, &revised], false);
+        put(&mut sent, "42", &[&three], true);
+        put(&mut sent, "43", &[&four], false);
         let mut looked = Looked::new(sent);
-        assert_eq!(looked.waiting(), Waiting { storing: 6, archiving: 5, signals: 0 });
+        assert_eq!(looked.waiting(), Waiting { storing: 7, archiving: 6, signals: 0 });
         // The second was there before, of somebody else; the third is not there yet.
         let theirs = quote("10:01:00", "2", "09:00:00");
         let symbol = Symbol::parse("A").unwrap();
         looked.stored(&symbol, &by_time(vec![item(&one, "41", 0), item(&theirs, "7", 0)]));
         let counts = looked.run().counts;
         assert_eq!((counts.stored, counts.duplicates, counts.revised), (1, 2, 1));
-        assert_eq!(looked.waiting().storing, 2);
-        // Its answer was lost, and it was put again: the first of both is in the table.
-        looked.stored(&symbol, &by_time(vec![item(&three, "40", 0)]));
-        assert_eq!(looked.run().counts.stored, 2);
+        assert_eq!(looked.waiting().storing, 3);
+        // The answer to the third was lost, and it was put again: the first of both is in the table. The fourth was put
+        // once, and somebody else sent the same in the same millisecond, before.
+        looked.stored(&symbol, &by_time(vec![item(&three, "40", 0), item(&four, "39", 0)]));
+        let counts = looked.run().counts;
+        assert_eq!((counts.stored, counts.duplicates, counts.revised), (2, 3, 1));
         assert!((40.0..43.0).contains(&looked.run().latency(0.5).unwrap()));
         looked.set_aside(&HashSet::from([aws_ports::sequence("41").unwrap().line(2)]));
         assert_eq!((looked.waiting().storing, looked.run().counts.set_aside), (0, 1));
@@ -371,8 +378,8 @@ mod tests {
     #[test]
     fn the_name_of_a_file_says_what_is_in_the_lake() {
         let mut sent = Sent::default();
-        put(&mut sent, "41", &[&quote("10:00:00", "1", "11:00:00"), &quote("10:00:01", "1", "11:00:00")]);
-        put(&mut sent, "43", &[&quote("10:00:02", "1", "11:00:00")]);
+        put(&mut sent, "41", &[&quote("10:00:00", "1", "11:00:00"), &quote("10:00:01", "1", "11:00:00")], false);
+        put(&mut sent, "43", &[&quote("10:00:02", "1", "11:00:00")], false);
         let mut looked = Looked::new(sent);
         let file = |day: &str, shard: &str, first: &str, last: &str| {
             let [first, last] = [first, last].map(|number| aws_ports::sequence(number).unwrap());

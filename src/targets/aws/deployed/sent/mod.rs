@@ -33,6 +33,8 @@ pub struct Sent {
 struct SentRecord {
     sequence: RecordSequence,
     shard: Arc<str>,
+    /// Whether it may be on the stream once more, before this one: an answer was lost.
+    is_in_doubt: bool,
 }
 
 /// A quote: 32 bytes, for there may be millions.
@@ -55,15 +57,16 @@ impl Default for Sent {
 }
 
 impl Sent {
-    /// Takes in a record that is durable, by the number and the shard that the stream gave it.
-    pub fn add(&mut self, packed: &Packed, number: &str, shard: Option<&str>) {
+    /// Takes in a record that is durable, by the number and the shard that the stream gave it. It is in doubt when an
+    /// earlier try of it was not answered, and may be on the stream as well.
+    pub fn add(&mut self, packed: &Packed, number: &str, shard: Option<&str>, is_in_doubt: bool) {
         let Some(sequence) = aws_ports::sequence(number) else { return };
         let shard = match self.records.last() {
             Some(last) if Some(&*last.shard) == shard => Arc::clone(&last.shard),
             _ => Arc::from(shard.unwrap_or_default()),
         };
         let place = u32::try_from(self.records.len()).unwrap_or(u32::MAX);
-        self.records.push(SentRecord { sequence, shard });
+        self.records.push(SentRecord { sequence, shard, is_in_doubt });
         let record = Record {
             sequence,
             partition_key: Arc::clone(&packed.ack.key),
@@ -82,6 +85,10 @@ impl Sent {
             quotes.entry(quote.symbol).or_default().push(sent);
         };
         judge.record(&record, add, |line| others.push(line.sequence));
+    }
+
+    fn is_in_doubt(&self, quote: &SentQuote) -> bool {
+        self.records.get(quote.record as usize).is_some_and(|record| record.is_in_doubt)
     }
 
     fn sequence(&self, quote: &SentQuote) -> Option<Sequence> {
