@@ -100,14 +100,6 @@ def model(kind, make, remove):
             return cls(make(**cloudformation_json["Properties"]) or resource_name)
 
         @classmethod
-        def update_from_cloudformation_json(
-            cls, original_resource, new_resource_name, cloudformation_json, account_id, region_name
-        ):
-            return cls.create_from_cloudformation_json(
-                original_resource.physical_resource_id, cloudformation_json, account_id, region_name
-            )
-
-        @classmethod
         def delete_from_cloudformation_json(cls, resource_name, cloudformation_json, account_id, region_name):
             if remove:
                 remove(resource_name)

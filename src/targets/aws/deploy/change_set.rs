@@ -111,12 +111,8 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
         Text::Url(url) => create.template_url(url),
     };
     let what = format!("the changes to stack '{}' cannot be planned", wanted.stack);
-    let created = match create.send().await {
-        Ok(created) => created,
-        // Other than AWS, some say so at once.
-        Err(error) if says_no_changes(error.refusal().1) => return Ok(Proposed::Nothing),
-        Err(error) => return Err(failed(&what, "CloudFormation.CreateChangeSet", &error)),
-    };
+    let created = create.send().await;
+    let created = created.map_err(|e| failed(&what, "CloudFormation.CreateChangeSet", &e))?;
     let (id, stack_id) = (created.id.unwrap_or_default(), created.stack_id.unwrap_or_default());
     let mut change_set = ChangeSet { id, stack: wanted.stack.clone(), stack_id, is_new, plan: Plan::new(Vec::new()) };
     let mut pace = Pace::default();
@@ -141,7 +137,7 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
                     false => Vec::new(),
                 };
                 discard(aws, &change_set).await?;
-                if says_no_changes(&reason) {
+                if NO_CHANGES.iter().any(|text| reason.contains(text)) {
                     return Ok(Proposed::Nothing);
                 }
                 let made = Error::new(what).because(reason);
@@ -152,10 +148,6 @@ pub async fn propose(aws: &Aws, wanted: &Wanted, state: Option<State>) -> Result
     };
     change_set.plan = Plan::new(changes);
     Ok(Proposed::Changes(Box::new(change_set)))
-}
-
-fn says_no_changes(reason: &str) -> bool {
-    NO_CHANGES.iter().any(|text| reason.contains(text))
 }
 
 /// The changes of all pages.
